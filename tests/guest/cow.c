@@ -119,7 +119,7 @@ static void write_straddling(struct arena *a)
 }
 
 static void write_memset(struct arena *a) { memset(a->byte, '-', sizeof a->byte); }
-static void write_memcpy(struct arena *a) { memcpy(a->byte + 1, a->byte, 2 * PAGE - 1); }
+static void write_memmove(struct arena *a) { memmove(a->byte + 1, a->byte, 2 * PAGE - 1); }
 
 static void write_pipe_read(struct arena *a)
 {
@@ -415,7 +415,7 @@ static void taken_over_then_shared_again(void)
 WRITER(write_byte) WRITER(write_half) WRITER(write_word) WRITER(write_double)
 WRITER(write_fp32) WRITER(write_fp64) WRITER(write_amo_add) WRITER(write_amo_swap_word)
 WRITER(write_lr_sc) WRITER(write_unaligned) WRITER(write_straddling) WRITER(write_memset)
-WRITER(write_memcpy) WRITER(write_pipe_read) WRITER(write_file_read) WRITER(write_readv)
+WRITER(write_memmove) WRITER(write_pipe_read) WRITER(write_file_read) WRITER(write_readv)
 WRITER(write_recv) WRITER(write_getcwd) WRITER(write_clock_gettime) WRITER(write_vdso_time)
 WRITER(write_uname) WRITER(write_stat) WRITER(write_pipe_call) WRITER(write_wait_status)
 
@@ -432,7 +432,7 @@ static const struct check_case cases[] = {
     CASE(write_unaligned_separates),
     CASE(write_straddling_separates),
     CASE(write_memset_separates),
-    CASE(write_memcpy_separates),
+    CASE(write_memmove_separates),
     CASE(write_pipe_read_separates),
     CASE(write_file_read_separates),
     CASE(write_readv_separates),

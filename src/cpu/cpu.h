@@ -1,0 +1,42 @@
+// A hart's registers, and the engine's entry.
+#ifndef CPU_CPU_H
+#define CPU_CPU_H
+
+#include "base/types.h"
+#include "cpu/trap.h"
+
+struct tlb;
+struct mm;
+struct store;
+
+// The architectural state of one guest thread. Plain data: forked by assignment.
+struct regs {
+    u64 x[32]; // x[0] is 0 always
+    u64 pc;
+    u64 f[32]; // raw bits; singles are NaN-boxed
+    u32 fflags; // accrued exceptions, 5 bits: NX UF OF DZ NV
+    u32 frm;    // dynamic rounding mode, 0-7 (5-7 are invalid and make FP instructions illegal)
+    u64 reservation; // address of a live LR reservation, or ~0
+    u64 reserved_value; // what LR saw there: SC succeeds if memory still holds it (host compare-and-swap)
+};
+
+// What the engine needs to run a thread. One per hart; belongs to a machine.
+struct cpu {
+    struct regs *regs;  // the running thread's
+    struct mm *mm;      // its address space (cpu.tlb caches it)
+    struct tlb *tlb;
+    struct store *store; // frames and decoded code
+    u64 retired;        // instructions retired by this hart since the machine began (L15)
+    u64 time_hz;        // frequency of rdtime
+    u64 (*read_time)(void *arg); // rdtime's value, ticks of time_hz
+    void *read_time_arg;
+    u64 fork_count;
+};
+
+// Runs the thread until it traps or has retired exactly `budget` instructions (then TRAP_BUDGET).
+// On return regs->pc is the trapping instruction's (for TRAP_ECALL too; the caller adds 4), and
+// cpu->retired has grown by the number of instructions completed. An ecall or a faulting
+// instruction counts as not retired; the kernel counts the ecall when it steps over it.
+struct trap cpu_run(struct cpu *cpu, u64 budget);
+
+#endif

@@ -1,0 +1,74 @@
+// Frames: 4 KiB pages of host memory for guests, reference-counted, in one arena that is reserved
+// once and committed in large steps (law L8).
+//
+//   store->arena:  | 0: the zero frame | 1 | 2 | ...                | reserved, not yet committed |
+//   store->meta :  | refs, flags, code | . | . | ...
+//
+// (F1) refs counts the page-table leaves, the page cache and the pins that hold the frame.
+// (F2) A frame with refs > 1 is not stored to, unless FRAME_SHARED says it belongs to a shared
+//      mapping (law L1). The zero frame is never stored to and never freed.
+// (F3) A free frame's content is undefined; frame_zeroed clears.
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include "base/types.h"
+
+typedef u32 frame_t; // frame number; 0 is the zero frame
+
+#define FRAME_ZERO 0u
+#define FRAME_NONE (~0u)
+
+enum {
+    FRAME_WRITE_CACHED = 1, // a TLB may hold a write permission for it
+    FRAME_EXEC_CACHED = 2,  // a TLB may hold an exec permission for it
+};
+
+struct frame {
+    u32 refs;
+    u16 flags;
+    u16 code_drops;  // how often its decoded code was thrown away because of a store
+    union {
+        void *code;      // decoded instructions (cpu/code.h), or NULL; freed with the frame
+        frame_t next;    // in the free list
+    };
+};
+
+struct code_hooks;
+
+// What a fork family of machines shares (law L5): frames, table nodes, page cache, decoded code.
+struct store {
+    u8 *arena;
+    struct frame *meta;
+    u32 limit;      // frames that may be in use (--memory)
+    u32 reserved;   // frames the arena has addresses for
+    u32 committed;  // frames backed by memory so far
+    u32 fresh;      // the lowest frame never used
+    u32 used;
+    frame_t free_head;
+    u64 code_epoch; // grows whenever decoded code is dropped: an engine inside it must leave
+    void (*code_free)(struct store *s, void *code); // set by the engine; NULL = no code is attached
+    void *code_arena;                               // the engine's own
+    void *node_free;   // page-table nodes, see pagetable.c
+    void *node_chunks;
+    u32 nodes_used;
+    struct pagecache *cache;
+};
+
+MUST_CHECK int store_new(struct store **out, u64 memory_limit); // bytes; 0 = the host's memory
+void store_free(struct store *s); // every frame must be back, checked
+
+MUST_CHECK int frame_new(struct store *s, frame_t *out);    // refs 1, content undefined; -ENOMEM
+MUST_CHECK int frame_zeroed(struct store *s, frame_t *out); // refs 1, zeros; -ENOMEM
+void frame_get(struct store *s, frame_t f);
+void frame_put(struct store *s, frame_t f);
+
+static inline u8 *frame_data(const struct store *s, frame_t f)
+{
+    return s->arena + ((u64)f << PAGE_SHIFT);
+}
+
+// To be called before a frame's bytes change other than through its first owner's fresh copy:
+// throws its decoded code away.
+void frame_will_change(struct store *s, frame_t f);
+
+#endif

@@ -1,0 +1,70 @@
+// Address spaces: what fork, the fault handler and the memory system calls work on.
+//
+//     mm A --> root --+--> node --+--> frame     after mm_fork(B, A) both hold the SAME root,
+//                     |           +--> frame     refs 2; the first store in either copies one
+//                     +--> node -----> ...       path (small nodes) and one page, nothing else.
+//
+// (M1) holders counts the tasks that hold this address space (CLONE_VM); the root's and the region
+//      list's own counts say how many address spaces share the content.
+// (M2) Permissions live in the region list alone; table entries say only which frame is there.
+#ifndef MM_MM_H
+#define MM_MM_H
+
+#include "base/types.h"
+#include "mm/frame.h"
+
+struct node;
+struct regions;
+struct tlb;
+struct stats;
+
+#define MM_TOP (1ULL << 38) // user addresses end here, as under Sv39
+
+enum mm_access { MM_READ = 1, MM_WRITE = 2, MM_EXEC = 4 }; // the bits of PROT_READ/WRITE/EXEC
+
+// Why an access failed. 0 = it did not.
+enum mm_fault {
+    FAULT_NONE,
+    FAULT_MAPERR, // nothing is mapped there: SIGSEGV, SEGV_MAPERR
+    FAULT_ACCERR, // the mapping forbids it: SIGSEGV, SEGV_ACCERR
+    FAULT_BUS,    // beyond the end of a mapped file: SIGBUS, BUS_ADRERR
+    FAULT_NOMEM,  // no frame is left: the process is killed
+};
+
+struct mm {
+    u32 holders;
+    struct store *store;
+    struct node *root;
+    struct regions *regions;
+    struct tlb *tlb;     // the TLB that caches this mm now, or NULL
+    struct stats *stats; // the machine's counters
+    u32 last;            // index of the region found last
+    bool eager;          // --fork=eager: fork copies everything at once
+    u64 brk_start, brk;
+    u64 stack_limit;     // bytes the stack may grow to (RLIMIT_STACK)
+    u64 data_limit, as_limit; // RLIMIT_DATA, RLIMIT_AS in bytes, ~0 = none
+    u64 total_pages;     // of all regions
+    u64 start_code, end_code, start_stack, arg_start, arg_end, env_start, env_end; // for /proc
+    gva_t vdso;
+    u32 exe_file;        // kernel's: file id of the executable, 0 = none
+};
+
+MUST_CHECK int mm_new(struct store *s, struct stats *stats, struct mm **out);
+// A new address space with the content of `parent`; copies nothing (law L2). -ENOMEM
+MUST_CHECK int mm_fork(struct mm *parent, struct mm **out);
+void mm_get(struct mm *m);
+void mm_put(struct mm *m); // the last holder's put frees it
+
+// Makes `t` cache `m` (and nobody else's); flushes if it cached another.
+void mm_switch(struct mm *m, struct tlb *t);
+
+// The one gate to a page (law L7). Checks the region, resolves holes, copies or takes over a shared
+// frame for MM_WRITE. On success *host points at va's byte, good to the end of its page until the
+// next call into mm. Fills m->tlb if there is one.
+MUST_CHECK enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, u8 **host);
+
+// The frame behind an executable address, for the decoded-code cache. Like mm_access(MM_EXEC), but
+// yields the frame number. Write permissions cached for that frame are revoked (T2).
+MUST_CHECK enum mm_fault mm_exec_frame(struct mm *m, gva_t va, frame_t *out);
+
+#endif

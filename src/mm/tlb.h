@@ -1,0 +1,43 @@
+// The software TLB: a direct-mapped cache of the page table, one for each hart.
+//
+//   entry:  | read tag | write tag | exec tag | addend |      tag = page address, or TLB_NONE
+//
+// (T1) A write tag exists only for a page whose frame is owned alone by this address space, or is a
+//      shared mapping's (law L1); it is revoked before sharing begins.
+// (T2) A frame is never cached for writing and for executing at once: self-modifying code is a miss.
+// (T3) An access hits when (address & (TLB_PAGE_MASK | size - 1)) == tag: misaligned ones miss
+//      (a miss then splits the access or, inside a page, performs it).
+#ifndef MM_TLB_H
+#define MM_TLB_H
+
+#include "base/types.h"
+
+struct mm;
+
+#define TLB_BITS 8
+#define TLB_SIZE (1u << TLB_BITS)
+#define TLB_NONE (~(gva_t)0)
+#define TLB_PAGE_MASK (~(gva_t)PAGE_MASK)
+
+struct tlb_entry {
+    gva_t read, write, exec;
+    u64 addend; // host address = guest address + addend, modulo 2^64
+};
+
+struct tlb {
+    struct tlb_entry entry[TLB_SIZE];
+    struct mm *mm; // whose page table this caches; NULL = nobody's, and then it is empty
+    u64 misses;
+};
+
+static inline struct tlb_entry *tlb_slot(struct tlb *t, gva_t va)
+{
+    return &t->entry[(va >> PAGE_SHIFT) & (TLB_SIZE - 1)];
+}
+
+void tlb_flush(struct tlb *t);              // forgets everything
+void tlb_flush_page(struct tlb *t, gva_t va);
+void tlb_revoke_writes(struct tlb *t);      // forgets every write permission (fork does, T1)
+void tlb_revoke_exec(struct tlb *t);        // forgets every exec permission
+
+#endif
