@@ -303,6 +303,9 @@ static void wclone_does_not_see_sigchld_children(void)
 /* Its new program makes it an ordinary child again: exec resets the exit signal to SIGCHLD. */
 static void exec_resets_the_exit_signal(void)
 {
+    int end[2], status;
+    char byte;
+    CHECK_EQ(pipe2(end, O_CLOEXEC), 0);
     pid_t pid = raw_clone(SIGUSR1, NULL, NULL);
     CHECK(pid >= 0);
     if (pid == 0) {
@@ -310,8 +313,8 @@ static void exec_resets_the_exit_signal(void)
         _exit(127);
     }
     check_handler(SIGUSR1, on_signal, 0);
-    check_sleep_ms(60);
-    int status;
+    close(end[1]);
+    CHECK_EQ(read(end[0], &byte, 1), 0);          /* closed by the exec */
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(status, 37 << 8);
     CHECK_EQ(word, 0);
