@@ -5,9 +5,9 @@
 //   store->meta :  | refs, flags, code | . | . | ...
 //
 // (F1) refs counts the page-table leaves, the page cache and the pins that hold the frame.
-// (F2) A frame with refs > 1 is not stored to, unless FRAME_SHARED says it belongs to a shared
-//      mapping (law L1). The zero frame is never stored to and never freed.
-// (F3) A free frame's content is undefined; frame_zeroed clears.
+// (F2) A frame with refs > 1 is not stored to, unless it is a shared mapping's (its table entries say
+//      so, PTE_SHARED; law L1). The zero frame is never stored to and never freed.
+// (F3) A free frame's content is undefined; frame_zeroed clears. A free frame has no code.
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
 
@@ -27,13 +27,9 @@ struct frame {
     u32 refs;
     u16 flags;
     u16 code_drops;  // how often its decoded code was thrown away because of a store
-    union {
-        void *code;      // decoded instructions (cpu/code.h), or NULL; freed with the frame
-        frame_t next;    // in the free list
-    };
+    void *code;    // decoded instructions (cpu/code.h), or NULL; freed with the frame
+    frame_t next;  // in the free list
 };
-
-struct code_hooks;
 
 // What a fork family of machines shares (law L5): frames, table nodes, page cache, decoded code.
 struct store {

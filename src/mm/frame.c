@@ -1,0 +1,143 @@
+#include "mm/frame.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "host/memory.h"
+#include "mm/pagecache.h"
+#include "mm/pagetable.h"
+
+#define COMMIT_FIRST 512u   // frames: 2 MiB
+#define COMMIT_MOST 8192u   // 32 MiB
+
+// The arena grows by a quarter, between the two steps above.
+static int arena_grow(struct store *s)
+{
+    u32 step = MIN(MAX(ALIGN_UP(s->committed / 4, COMMIT_FIRST), COMMIT_FIRST), COMMIT_MOST);
+    step = MIN(step, s->reserved - s->committed);
+    if (step == 0)
+        return -ENOMEM;
+    int r = host_commit(s->arena + (u64)s->committed * PAGE_SIZE, step * PAGE_SIZE);
+    if (r == 0)
+        s->committed += step;
+    return r;
+}
+
+int store_new(struct store **out, u64 memory_limit)
+{
+    u64 bytes = memory_limit ? memory_limit : host_memory_total();
+    u64 frames = MIN(MAX(bytes >> PAGE_SHIFT, 256u), 0xffff0000u);
+    struct store *s = mem_zalloc(sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    s->limit = (u32)frames;
+    s->reserved = (u32)ALIGN_UP(frames + 1, COMMIT_FIRST); // the zero frame is extra
+    s->arena = host_reserve((u64)s->reserved * PAGE_SIZE);
+    s->meta = host_reserve((u64)s->reserved * sizeof *s->meta);
+    int r = s->arena && s->meta ? arena_grow(s) : -ENOMEM;
+    if (r == 0)
+        r = pagecache_new(s);
+    if (r) {
+        if (s->arena)
+            host_release(s->arena, (u64)s->reserved * PAGE_SIZE);
+        if (s->meta)
+            host_release(s->meta, (u64)s->reserved * sizeof *s->meta);
+        mem_free(s);
+        return r;
+    }
+    s->free_head = FRAME_NONE;
+    s->meta[FRAME_ZERO].refs = ~0u; // pinned
+    s->fresh = 1;
+    *out = s;
+    return 0;
+}
+
+void store_free(struct store *s)
+{
+    pagecache_free(s);
+    ASSERT_THAT(s->used == 0, "F1");
+    ASSERT_THAT(s->nodes_used == 0, "P1");
+    node_chunks_free(s);
+    host_release(s->arena, (u64)s->reserved * PAGE_SIZE);
+    host_release(s->meta, (u64)s->reserved * sizeof *s->meta);
+    mem_free(s);
+}
+
+// *clean tells that the frame comes straight from the host and holds zeros.
+static int frame_take(struct store *s, frame_t *out, bool *clean)
+{
+    if (mem_should_fail())
+        return -ENOMEM;
+    if (s->used >= s->limit && !pagecache_shrink(s))
+        return -ENOMEM;
+    if (s->free_head != FRAME_NONE) {
+        *out = s->free_head;
+        s->free_head = s->meta[*out].next;
+        *clean = false;
+    } else {
+        if (s->fresh == s->committed && arena_grow(s))
+            return -ENOMEM;
+        *out = s->fresh++;
+        *clean = true;
+    }
+    s->used++;
+    s->meta[*out] = (struct frame){.refs = 1};
+    return 0;
+}
+
+int frame_new(struct store *s, frame_t *out)
+{
+    bool clean;
+    return frame_take(s, out, &clean);
+}
+
+int frame_zeroed(struct store *s, frame_t *out)
+{
+    bool clean;
+    int r = frame_take(s, out, &clean);
+    if (r == 0 && !clean)
+        memset(frame_data(s, *out), 0, PAGE_SIZE);
+    return r;
+}
+
+void frame_get(struct store *s, frame_t f)
+{
+    if (f != FRAME_ZERO) {
+        s->meta[f].refs++;
+        ASSERT_THAT(s->meta[f].refs != 0, "F1");
+    }
+}
+
+void frame_put(struct store *s, frame_t f)
+{
+    if (f == FRAME_ZERO)
+        return;
+    struct frame *m = &s->meta[f];
+    ASSERT_THAT(m->refs > 0, "F1");
+    if (--m->refs)
+        return;
+    if (m->code) {
+        s->code_free(s, m->code);
+        m->code = NULL;
+        s->code_epoch++;
+    }
+    m->flags = 0;
+    m->code_drops = 0;
+    m->next = s->free_head;
+    s->free_head = f;
+    s->used--;
+}
+
+void frame_will_change(struct store *s, frame_t f)
+{
+    struct frame *m = &s->meta[f];
+    if (likely(!m->code))
+        return;
+    s->code_free(s, m->code);
+    m->code = NULL;
+    s->code_epoch++;
+    if (m->code_drops < UINT16_MAX)
+        m->code_drops++;
+}

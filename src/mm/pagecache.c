@@ -1,0 +1,267 @@
+#include "mm/pagecache.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "host/pagefile.h"
+
+#define CHUNK 512u
+
+struct pagecache {
+    struct backing *list;
+};
+
+int pagecache_new(struct store *s)
+{
+    s->cache = mem_zalloc(sizeof *s->cache);
+    return s->cache ? 0 : -ENOMEM;
+}
+
+static void drop_pages(struct store *s, struct backing *b)
+{
+    for (u64 i = 0; i < b->nchunks; i++) {
+        if (!b->chunk[i])
+            continue;
+        for (u32 k = 0; k < CHUNK; k++)
+            if (b->chunk[i][k] != FRAME_NONE)
+                frame_put(s, b->chunk[i][k]);
+        mem_free(b->chunk[i]);
+    }
+    mem_free(b->chunk);
+    b->chunk = NULL;
+    b->nchunks = 0;
+}
+
+static void backing_free(struct store *s, struct backing *b)
+{
+    drop_pages(s, b);
+    if (b->host_fd >= 0)
+        pagefile_close(b->host_fd);
+    struct backing **link = &s->cache->list;
+    while (*link != b)
+        link = &(*link)->next;
+    *link = b->next;
+    mem_free(b);
+}
+
+void pagecache_free(struct store *s)
+{
+    while (s->cache->list) {
+        ASSERT_THAT(s->cache->list->refs == 0, "C1");
+        backing_free(s, s->cache->list);
+    }
+    mem_free(s->cache);
+}
+
+bool pagecache_shrink(struct store *s)
+{
+    u32 before = s->used;
+    struct backing *b = s->cache->list, *next;
+    for (; b; b = next) {
+        next = b->next;
+        if (b->refs == 0)
+            backing_free(s, b);
+    }
+    return s->used < before && s->used < s->limit;
+}
+
+static int backing_new(struct store *s, struct backing **out)
+{
+    struct backing *b = mem_zalloc(sizeof *b);
+    if (!b)
+        return -ENOMEM;
+    b->refs = 1;
+    b->host_fd = -1;
+    b->next = s->cache->list;
+    s->cache->list = b;
+    *out = b;
+    return 0;
+}
+
+static struct backing *find_current(struct store *s, u64 dev, u64 ino)
+{
+    for (struct backing *b = s->cache->list; b; b = b->next)
+        if (b->current && b->key.dev == dev && b->key.ino == ino)
+            return b;
+    return NULL;
+}
+
+int backing_file(struct store *s, int host_fd, const struct file_key *key, struct backing **out)
+{
+    struct backing *b = find_current(s, key->dev, key->ino);
+    if (b && memcmp(&b->key, key, sizeof *key) != 0) {
+        if (b->shared_writes) {
+            b->key = *key;
+            b->pages = MAX(b->pages, (key->size + PAGE_MASK) >> PAGE_SHIFT);
+        } else {
+            b->current = false;
+            if (b->refs == 0)
+                backing_free(s, b);
+            b = NULL;
+        }
+    }
+    if (!b) {
+        int r = backing_new(s, &b);
+        if (r)
+            return r;
+        b->key = *key;
+        b->current = true;
+        b->pages = (key->size + PAGE_MASK) >> PAGE_SHIFT;
+    } else {
+        b->refs++;
+    }
+    if (b->host_fd < 0) {
+        b->host_fd = pagefile_dup(host_fd);
+        if (b->host_fd < 0) {
+            int r = b->host_fd;
+            backing_put(s, b);
+            return r;
+        }
+    }
+    *out = b;
+    return 0;
+}
+
+int backing_anonymous(struct store *s, struct backing **out)
+{
+    int r = backing_new(s, out);
+    if (r == 0) {
+        (*out)->anonymous = true;
+        (*out)->pages = ~0ULL;
+    }
+    return r;
+}
+
+void backing_get(struct backing *b)
+{
+    b->refs++;
+}
+
+void backing_put(struct store *s, struct backing *b)
+{
+    ASSERT_THAT(b->refs > 0, "C1");
+    if (--b->refs)
+        return;
+    if (b->shared_writes)
+        backing_sync(s, b, 0, ~0ULL);
+    if (b->anonymous || !b->current || b->shared_writes) {
+        backing_free(s, b);
+    } else if (b->host_fd >= 0) {
+        pagefile_close(b->host_fd);
+        b->host_fd = -1;
+    }
+}
+
+static u32 *page_slot(struct backing *b, u64 page)
+{
+    u64 c = page / CHUNK;
+    return c < b->nchunks && b->chunk[c] ? &b->chunk[c][page % CHUNK] : NULL;
+}
+
+static int page_slot_make(struct backing *b, u64 page, u32 **out)
+{
+    u64 c = page / CHUNK;
+    if (c >= b->nchunks) {
+        u64 n = MAX(c + 1, b->nchunks * 2);
+        u32 **grown = mem_resize(b->chunk, n * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        memset(grown + b->nchunks, 0, (n - b->nchunks) * sizeof *grown);
+        b->chunk = grown;
+        b->nchunks = n;
+    }
+    if (!b->chunk[c]) {
+        b->chunk[c] = mem_alloc(CHUNK * sizeof **b->chunk);
+        if (!b->chunk[c])
+            return -ENOMEM;
+        memset(b->chunk[c], 0xff, CHUNK * sizeof **b->chunk); // FRAME_NONE
+    }
+    *out = &b->chunk[c][page % CHUNK];
+    return 0;
+}
+
+int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
+{
+    u32 *slot = page_slot(b, page);
+    if (page >= b->pages)
+        return -EFAULT;
+    if (slot && *slot != FRAME_NONE) {
+        *out = *slot;
+        return 0;
+    }
+    frame_t f;
+    int r = page_slot_make(b, page, &slot);
+    if (r == 0)
+        r = frame_zeroed(s, &f);
+    if (r)
+        return r;
+    if (!b->anonymous) {
+        i64 n = pagefile_read(b->host_fd, frame_data(s, f), PAGE_SIZE, page << PAGE_SHIFT);
+        if (n < 0) {
+            frame_put(s, f);
+            return (int)n;
+        }
+    }
+    *slot = f;
+    *out = f;
+    return 0;
+}
+
+int backing_sync(struct store *s, struct backing *b, u64 from, u64 to)
+{
+    if (b->anonymous || !b->shared_writes || b->host_fd < 0)
+        return 0;
+    to = MIN(to, b->nchunks * CHUNK);
+    for (u64 page = from; page < to; page++) {
+        u32 *slot = page_slot(b, page);
+        u64 at = page << PAGE_SHIFT;
+        if (!slot || *slot == FRAME_NONE || at >= b->key.size)
+            continue;
+        i64 n = pagefile_write(b->host_fd, frame_data(s, *slot), MIN(PAGE_SIZE, b->key.size - at), at);
+        if (n < 0)
+            return (int)n;
+    }
+    return 0;
+}
+
+int pagecache_sync_all(struct store *s)
+{
+    int first = 0;
+    for (struct backing *b = s->cache->list; b; b = b->next) {
+        int r = backing_sync(s, b, 0, ~0ULL);
+        first = first ? first : r;
+    }
+    return first;
+}
+
+void pagecache_before_read(struct store *s, u64 dev, u64 ino)
+{
+    struct backing *b = find_current(s, dev, ino);
+    if (b && b->shared_writes)
+        (void)backing_sync(s, b, 0, ~0ULL);
+}
+
+void pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n, u64 new_size)
+{
+    struct backing *b = find_current(s, dev, ino);
+    if (!b)
+        return;
+    if (b->refs == 0) {
+        backing_free(s, b);
+        return;
+    }
+    b->key.size = new_size;
+    b->pages = (new_size + PAGE_MASK) >> PAGE_SHIFT;
+    u64 last = MIN((offset + n + PAGE_MASK) >> PAGE_SHIFT, b->nchunks * CHUNK);
+    for (u64 page = offset >> PAGE_SHIFT; page < last; page++) {
+        u32 *slot = page_slot(b, page);
+        if (!slot || *slot == FRAME_NONE)
+            continue;
+        frame_will_change(s, *slot);
+        i64 got = pagefile_read(b->host_fd, frame_data(s, *slot), PAGE_SIZE, page << PAGE_SHIFT);
+        if (got >= 0 && got < (i64)PAGE_SIZE)
+            memset(frame_data(s, *slot) + got, 0, PAGE_SIZE - (size_t)got);
+    }
+}

@@ -1,0 +1,55 @@
+// Backings: what the pages of a mapping come from. A file (its pages are the page cache), or
+// anonymous memory shared by its mappings.
+//
+// (C1) refs counts the regions that use the backing. The cache keeps a file's backing with refs 0,
+//      so that the next exec or mapping of the same file is warm.
+// (C2) Each cached frame holds one reference of the cache's; so a private mapping copies before it
+//      writes by the ordinary rule.
+// (C3) For one (device, inode) at most one backing is current; a file that changed from outside
+//      gets a new one, unless somebody maps the old one shared.
+#ifndef MM_PAGECACHE_H
+#define MM_PAGECACHE_H
+
+#include "mm/frame.h"
+
+struct file_key {
+    u64 dev, ino, size;
+    i64 mtime_ns, ctime_ns;
+};
+
+struct backing {
+    u32 refs;
+    bool anonymous;      // no file behind it
+    bool current;        // found by (dev, ino)
+    bool shared_writes;  // some shared mapping may have stored to its pages
+    int host_fd;         // -1 = none
+    struct file_key key;
+    u64 pages;           // length of frame[] in pages
+    u32 **chunk;         // frame numbers by page, 512 to a chunk; FRAME_NONE = not cached
+    u64 nchunks;
+    struct backing *next; // in the cache's list
+};
+
+MUST_CHECK int pagecache_new(struct store *s);
+void pagecache_free(struct store *s);
+bool pagecache_shrink(struct store *s); // gives frames of unused files back; true if any
+
+// The backing of a file (one reference for the caller). Duplicates host_fd where it needs one.
+MUST_CHECK int backing_file(struct store *s, int host_fd, const struct file_key *key,
+                            struct backing **out);
+MUST_CHECK int backing_anonymous(struct store *s, struct backing **out);
+void backing_get(struct backing *b);
+void backing_put(struct store *s, struct backing *b);
+
+// The frame of a page, read or made if it is not cached (the cache keeps its own reference).
+// -ENOMEM, -EFAULT beyond the end of the file (SIGBUS), or the read's error.
+MUST_CHECK int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out);
+// Writes pages that shared mappings may have changed to the file. Host errors come back.
+int backing_sync(struct store *s, struct backing *b, u64 from, u64 to);
+
+// The guest read, wrote or truncated a file by system call: keep mappings and file in step.
+void pagecache_before_read(struct store *s, u64 dev, u64 ino);
+void pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n, u64 new_size);
+int pagecache_sync_all(struct store *s);
+
+#endif
