@@ -40,6 +40,7 @@ struct mm {
     struct stats *stats; // the machine's counters
     u32 last;            // index of the region found last
     bool eager;          // --fork=eager: fork copies everything at once
+    bool advised;        // some region has MADV_DONTFORK or MADV_WIPEONFORK
     u64 brk_start, brk;
     u64 stack_limit;     // bytes the stack may grow to (RLIMIT_STACK)
     u64 data_limit, as_limit; // RLIMIT_DATA, RLIMIT_AS in bytes, ~0 = none

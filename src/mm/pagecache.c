@@ -43,6 +43,7 @@ static void backing_free(struct store *s, struct backing *b)
     while (*link != b)
         link = &(*link)->next;
     *link = b->next;
+    mem_free(b->name);
     mem_free(b);
 }
 
@@ -121,6 +122,19 @@ int backing_file(struct store *s, int host_fd, const struct file_key *key, struc
         }
     }
     *out = b;
+    return 0;
+}
+
+int backing_allow_writes(struct backing *b, int host_fd)
+{
+    if (b->anonymous || b->shared_writes)
+        return 0;
+    int fd = pagefile_dup(host_fd);
+    if (fd < 0)
+        return fd;
+    pagefile_close(b->host_fd);
+    b->host_fd = fd;
+    b->shared_writes = true;
     return 0;
 }
 

@@ -27,6 +27,7 @@ struct backing {
     u64 pages;           // length of frame[] in pages
     u32 **chunk;         // frame numbers by page, 512 to a chunk; FRAME_NONE = not cached
     u64 nchunks;
+    char *name;           // the file's guest path, for /proc/PID/maps; may be NULL
     struct backing *next; // in the cache's list
 };
 
@@ -37,6 +38,8 @@ bool pagecache_shrink(struct store *s); // gives frames of unused files back; tr
 // The backing of a file (one reference for the caller). Duplicates host_fd where it needs one.
 MUST_CHECK int backing_file(struct store *s, int host_fd, const struct file_key *key,
                             struct backing **out);
+// Before a shared mapping through a writable descriptor: write-back goes through host_fd.
+MUST_CHECK int backing_allow_writes(struct backing *b, int host_fd);
 MUST_CHECK int backing_anonymous(struct store *s, struct backing **out);
 void backing_get(struct backing *b);
 void backing_put(struct store *s, struct backing *b);

@@ -1,0 +1,201 @@
+// The write fault and its kin: the one gate to a page (law L7).
+//
+// (X1) A page is written only when its whole path is this table's own and the frame has one holder,
+//      or the entry says PTE_SHARED.
+// (X2) A hole in private anonymous memory reads as the zero frame and takes no table node.
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/panic.h"
+#include "base/stats.h"
+#include "mm/map.h"
+#include "mm/pagecache.h"
+#include "mm/pagetable.h"
+#include "mm/tlb.h"
+
+#define STACK_GUARD (256 * PAGE_SIZE) // kept free below a growing stack
+
+// An address just below the stack extends it, down to the limit.
+static const struct region *grow_stack(struct mm *m, gva_t va)
+{
+    u32 i = regions_after(m->regions, va);
+    if (i == m->regions->count)
+        return NULL;
+    struct region g = m->regions->at[i];
+    gva_t start = ALIGN_DOWN(va, PAGE_SIZE);
+    if (!(g.flags & REGION_GROWSDOWN) || g.end - start > m->stack_limit)
+        return NULL;
+    if (i > 0 && m->regions->at[i - 1].end + STACK_GUARD > start)
+        return NULL;
+    struct region more = g;
+    more.end = g.start;
+    more.start = start;
+    if (region_replace(m, start, g.start, &more))
+        return NULL;
+    return region_find(m, va);
+}
+
+static bool allowed(const struct region *g, enum mm_access want)
+{
+    if (want == MM_READ)
+        return g->prot & (MM_READ | MM_WRITE);
+    return g->prot & want;
+}
+
+static void fill_tlb(struct mm *m, gva_t va, enum mm_access want, frame_t f)
+{
+    struct tlb *t = m->tlb;
+    if (!t)
+        return;
+    struct tlb_entry *e = tlb_slot(t, va);
+    gva_t tag = va & TLB_PAGE_MASK;
+    u64 addend = (u64)(uintptr_t)frame_data(m->store, f) - tag;
+    if (e->addend != addend || (e->read != tag && e->write != tag && e->exec != tag)) {
+        e->read = e->write = e->exec = TLB_NONE;
+        e->addend = addend;
+    }
+    if (want == MM_EXEC) {
+        e->exec = tag;
+        e->write = TLB_NONE;
+    } else if (want == MM_WRITE) {
+        e->read = e->write = tag;
+        e->exec = TLB_NONE;
+        m->store->meta[f].flags |= FRAME_WRITE_CACHED;
+    } else {
+        e->read = tag;
+    }
+}
+
+// The frame that the region's backing has for va, with one reference for the table entry.
+static enum mm_fault backing_frame(struct mm *m, const struct region *g, gva_t va, frame_t *f)
+{
+    u64 page = g->page + ((va - g->start) >> PAGE_SHIFT);
+    int r = backing_page(m->store, g->backing, page, f);
+    if (r == -ENOMEM)
+        return FAULT_NOMEM;
+    if (r)
+        return FAULT_BUS;
+    frame_get(m->store, *f);
+    return FAULT_NONE;
+}
+
+// A hole in a mapping with a backing: the entry points at the backing's frame.
+static enum mm_fault fill_from_backing(struct mm *m, const struct region *g, gva_t va, frame_t *f)
+{
+    pte_t *slot;
+    enum mm_fault fault = backing_frame(m, g, va, f);
+    if (fault)
+        return fault;
+    if (pt_own(m->store, m->stats, &m->root, va, &slot)) {
+        frame_put(m->store, *f);
+        return FAULT_NOMEM;
+    }
+    *slot = pte_make(*f, g->flags & REGION_SHARED ? PTE_SHARED : 0);
+    m->stats->file_fills++;
+    return FAULT_NONE;
+}
+
+// Makes the page at va this address space's own: a fresh one, a copy, or taken over.
+static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bool path_shared,
+                              frame_t *out)
+{
+    struct store *s = m->store;
+    pte_t *slot;
+    frame_t from = FRAME_ZERO, f;
+    if (pt_own(s, m->stats, &m->root, va, &slot))
+        return FAULT_NOMEM;
+    if (*slot) {
+        from = pte_frame(*slot);
+        if (s->meta[from].refs == 1) {
+            m->stats->frames_taken_over += path_shared;
+            *out = from;
+            return FAULT_NONE;
+        }
+        frame_get(s, from); // keep it over the allocation below, which may shrink the cache
+    } else if (g->backing) {
+        enum mm_fault fault = backing_frame(m, g, va, &from);
+        if (fault)
+            return fault;
+    }
+    if (from == FRAME_ZERO) {
+        if (frame_zeroed(s, &f))
+            return FAULT_NOMEM;
+        m->stats->zero_fills++;
+    } else {
+        if (frame_new(s, &f)) {
+            frame_put(s, from);
+            return FAULT_NOMEM;
+        }
+        memcpy(frame_data(s, f), frame_data(s, from), PAGE_SIZE);
+        m->stats->frames_copied++;
+        frame_put(s, from);
+        if (*slot)
+            frame_put(s, pte_frame(*slot));
+    }
+    *slot = pte_make(f, from == FRAME_ZERO ? 0 : PTE_COPIED);
+    *out = f;
+    return FAULT_NONE;
+}
+
+static enum mm_fault resolve(struct mm *m, gva_t va, enum mm_access want, frame_t *f)
+{
+    if (va >= MM_TOP)
+        return FAULT_MAPERR;
+    const struct region *g = region_find(m, va);
+    if (!g)
+        g = grow_stack(m, va);
+    if (!g)
+        return FAULT_MAPERR;
+    if (!allowed(g, want))
+        return FAULT_ACCERR;
+    bool path_shared;
+    pte_t pte = pt_find(m->root, va, &path_shared);
+    m->stats->tlb_misses++;
+    if (pte && (want != MM_WRITE || pte & PTE_SHARED)) {
+        *f = pte_frame(pte);
+        return FAULT_NONE;
+    }
+    if (pte && !path_shared && m->store->meta[pte_frame(pte)].refs == 1) {
+        *f = pte_frame(pte);
+        return FAULT_NONE;
+    }
+    m->stats->faults++;
+    if (!pte && g->backing && (want != MM_WRITE || g->flags & REGION_SHARED))
+        return fill_from_backing(m, g, va, f);
+    if (!pte && want != MM_WRITE) {
+        *f = FRAME_ZERO;
+        return FAULT_NONE;
+    }
+    return own_page(m, g, va, path_shared, f);
+}
+
+enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, u8 **host)
+{
+    frame_t f = FRAME_ZERO;
+    enum mm_fault fault = resolve(m, va, want, &f);
+    if (fault)
+        return fault;
+    if (want == MM_WRITE && m->store->meta[f].code) {
+        frame_will_change(m->store, f);
+        if (m->tlb)
+            tlb_revoke_exec(m->tlb);
+    }
+    fill_tlb(m, va, want, f);
+    *host = frame_data(m->store, f) + (va & PAGE_MASK);
+    return FAULT_NONE;
+}
+
+enum mm_fault mm_exec_frame(struct mm *m, gva_t va, frame_t *out)
+{
+    enum mm_fault fault = resolve(m, va, MM_EXEC, out);
+    if (fault)
+        return fault;
+    if (m->store->meta[*out].flags & FRAME_WRITE_CACHED) {
+        if (m->tlb)
+            tlb_revoke_writes(m->tlb);
+        m->store->meta[*out].flags &= (u16)~FRAME_WRITE_CACHED;
+    }
+    fill_tlb(m, va, MM_EXEC, *out);
+    return FAULT_NONE;
+}

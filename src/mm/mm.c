@@ -1,0 +1,113 @@
+#include "mm/mm.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "base/stats.h"
+#include "mm/map.h"
+#include "mm/pagetable.h"
+#include "mm/tlb.h"
+
+int mm_new(struct store *s, struct stats *stats, struct mm **out)
+{
+    struct mm *m = mem_zalloc(sizeof *m);
+    if (!m)
+        return -ENOMEM;
+    m->holders = 1;
+    m->store = s;
+    m->stats = stats;
+    m->stack_limit = 8UL << 20;
+    m->data_limit = m->as_limit = ~0ULL;
+    int r = regions_new(&m->regions);
+    if (r) {
+        mem_free(m);
+        return r;
+    }
+    *out = m;
+    return 0;
+}
+
+void mm_get(struct mm *m)
+{
+    m->holders++;
+}
+
+void mm_put(struct mm *m)
+{
+    ASSERT_THAT(m->holders > 0, "M1");
+    if (--m->holders)
+        return;
+    if (m->tlb) {
+        tlb_flush(m->tlb);
+        m->tlb->mm = NULL;
+    }
+    node_put(m->store, m->root);
+    regions_put(m->store, m->regions);
+    mem_free(m);
+}
+
+// The child's view of regions marked by madvise: absent, or zeroed.
+static int apply_fork_advice(struct mm *m)
+{
+    for (u32 i = 0; i < m->regions->count; i++) {
+        struct region g = m->regions->at[i];
+        if (!(g.flags & (REGION_DONTFORK | REGION_WIPEONFORK)))
+            continue;
+        int r = pt_unmap(m->store, m->stats, &m->root, g.start, g.end);
+        if (r == 0 && g.flags & REGION_DONTFORK) {
+            r = region_replace(m, g.start, g.end, NULL);
+            i--;
+        }
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+// fork: revoke cached write permissions, then share the root and the region list (law L2).
+int mm_fork(struct mm *parent, struct mm **out)
+{
+    struct mm *m = mem_alloc(sizeof *m);
+    if (!m)
+        return -ENOMEM;
+    if (parent->tlb)
+        tlb_revoke_writes(parent->tlb);
+    *m = *parent;
+    m->holders = 1;
+    m->tlb = NULL;
+    m->regions->refs++;
+    if (m->eager) {
+        int r = pt_copy_all(m->store, m->stats, parent->root, &m->root);
+        if (r) {
+            m->regions->refs--;
+            mem_free(m);
+            return r;
+        }
+    } else {
+        node_get(m->root);
+    }
+    int r = m->advised ? apply_fork_advice(m) : 0;
+    if (r) {
+        mm_put(m);
+        return r;
+    }
+    *out = m;
+    return 0;
+}
+
+void mm_switch(struct mm *m, struct tlb *t)
+{
+    if (t->mm == m)
+        return;
+    if (t->mm)
+        t->mm->tlb = NULL;
+    if (m->tlb) {
+        tlb_flush(m->tlb);
+        m->tlb->mm = NULL;
+    }
+    tlb_flush(t);
+    t->mm = m;
+    m->tlb = t;
+}

@@ -1,0 +1,80 @@
+#include "mm/uaccess.h"
+
+#include <errno.h>
+#include <string.h>
+
+int uaccess_span(struct mm *m, gva_t va, size_t n, enum mm_access want, u8 **host, size_t *len)
+{
+    enum mm_fault fault = mm_access(m, va, want, host);
+    if (fault)
+        return fault == FAULT_NOMEM ? -ENOMEM : -EFAULT;
+    *len = MIN(n, PAGE_SIZE - (va & PAGE_MASK));
+    return 0;
+}
+
+int uaccess_read(struct mm *m, void *to, gva_t from, size_t n)
+{
+    u8 *host;
+    size_t len;
+    for (size_t done = 0; done < n; done += len) {
+        int r = uaccess_span(m, from + done, n - done, MM_READ, &host, &len);
+        if (r)
+            return r;
+        memcpy((u8 *)to + done, host, len);
+    }
+    return 0;
+}
+
+int uaccess_write(struct mm *m, gva_t to, const void *from, size_t n)
+{
+    u8 *host;
+    size_t len;
+    for (size_t done = 0; done < n; done += len) {
+        int r = uaccess_span(m, to + done, n - done, MM_WRITE, &host, &len);
+        if (r)
+            return r;
+        memcpy(host, (const u8 *)from + done, len);
+    }
+    return 0;
+}
+
+int uaccess_zero(struct mm *m, gva_t to, size_t n)
+{
+    u8 *host;
+    size_t len;
+    for (size_t done = 0; done < n; done += len) {
+        int r = uaccess_span(m, to + done, n - done, MM_WRITE, &host, &len);
+        if (r)
+            return r;
+        memset(host, 0, len);
+    }
+    return 0;
+}
+
+int uaccess_check(struct mm *m, gva_t va, size_t n, enum mm_access want)
+{
+    u8 *host;
+    size_t len;
+    for (size_t done = 0; done < n; done += len) {
+        int r = uaccess_span(m, va + done, n - done, want, &host, &len);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+i64 uaccess_string(struct mm *m, char *to, gva_t from, size_t cap)
+{
+    u8 *host;
+    size_t len;
+    for (size_t done = 0; done < cap; done += len) {
+        int r = uaccess_span(m, from + done, cap - done, MM_READ, &host, &len);
+        if (r)
+            return r;
+        u8 *end = memchr(host, 0, len);
+        memcpy(to + done, host, end ? (size_t)(end - host) + 1 : len);
+        if (end)
+            return (i64)(done + (size_t)(end - host));
+    }
+    return -ENAMETOOLONG;
+}
