@@ -1,0 +1,218 @@
+// The machine's files: open file descriptions, pipes, locks, mounts.
+//
+//     fd 3 --> fdtable slot --> file_t --> struct file --+--> host descriptor   FILE_HOST DIR TTY ..
+//                                (refs: slots, cwd, ..)  +--> pipe, text, ...   `object`, an id
+//
+// (F1) Objects name each other by id (law L4); an id is never 0.
+// (F2) Nothing here blocks, knows tasks, or raises signals: what would have to wait answers -EAGAIN
+//      and file_wait says what to wait for; -EPIPE means that the caller raises SIGPIPE.
+// (F3) The position of a host file is `pos`, not the host's, unless FILE_INHERITED is set.
+// (F4) The status flags of inherited descriptors are never changed.
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include "abi/fs_abi.h"
+#include "base/types.h"
+#include "fs/proc.h"
+#include "fs/uio.h"
+
+typedef u32 file_t; // id of an open file description, 0 = none
+
+enum file_kind {
+    FILE_NONE,
+    FILE_HOST,   // regular file or block device of the host (also memfd): pread/pwrite
+    FILE_DIR,    // directory of the host
+    FILE_STREAM, // anything of the host that may block: inherited pipe, socket, character device
+    FILE_TTY,    // a terminal of the host
+    FILE_PIPE,   // the machine's own pipe or FIFO
+    FILE_DEV,    // the machine's own device; object = enum dev_id
+    FILE_PROC,   // a file of /proc
+    FILE_PROCDIR, // a synthetic directory: in /proc, or /dev without one in the host
+    FILE_EVENT,  // eventfd
+    FILE_PATH,   // opened with O_PATH, or a cwd: good for the path calls only
+    // kinds whose operations the kernel brings along in fs->ops[]
+    FILE_SOCKET,
+    FILE_EPOLL,
+    FILE_TIMER,
+    FILE_SIGNAL,
+    FILE_PID,
+    FILE_INOTIFY,
+    FILE_KINDS
+};
+
+enum dev_id { DEV_NULL = 1, DEV_ZERO, DEV_FULL, DEV_RANDOM, DEV_URANDOM, DEV_TTY, DEV_DIR };
+
+// struct file.how
+#define FILE_INHERITED 1u // came with the process: its offset is the host's
+#define FILE_POLLS 2u     // the host knows no RWF_NOWAIT for it: poll first
+#define FILE_READER 4u    // counted in its pipe
+#define FILE_WRITER 8u
+#define FILE_SEMAPHORE 16u // EFD_SEMAPHORE
+
+struct file {
+    u8 kind, how;
+    u16 sig; // F_SETSIG
+    u32 refs;
+    u32 flags;    // access mode and O_* status flags: what F_GETFL answers
+    u64 pos;      // position; an eventfd's counter
+    int host_fd;  // or -1
+    u32 object;   // id of the pipe, text, device; the kernel's for its own kinds
+    u32 mount;    // id of the mount it was found in, 0 = none
+    i32 owner;    // F_SETOWN
+    u32 watches;  // epoll sets that hold it (the kernel's, for release)
+    u32 opens;    // FIFO: the other side's open count when this end was opened
+    u64 dev, ino; // of host files: key of locks and FIFOs
+    char *path;   // FILE_PROC*: rel below /proc; FILE_DEV: name below /dev; else NULL or a label
+};
+
+struct fs;
+
+// What to wait for: any of the channels, or the host descriptor (-1 = none) for host_events.
+struct wait_spec {
+    u64 chan[2];
+    int nchan;
+    int host_fd;
+    short host_events;
+};
+
+// What a kind of file can do; NULL = the default of fs (an error, or nothing to do).
+struct file_ops {
+    i64 (*read)(struct fs *fs, file_t id, struct uio *to, i64 offset);
+    i64 (*write)(struct fs *fs, file_t id, struct uio *from, i64 offset);
+    i64 (*seek)(struct fs *fs, file_t id, i64 offset, int whence);
+    int (*stat)(struct fs *fs, file_t id, struct abi_stat *out);
+    int (*ioctl)(struct fs *fs, file_t id, u32 cmd, struct mm *mm, u64 arg);
+    int (*poll)(struct fs *fs, file_t id);
+    void (*wait)(struct fs *fs, file_t id, int events, struct wait_spec *out);
+    i64 (*getdents)(struct fs *fs, file_t id, struct uio *to);
+    void (*release)(struct fs *fs, file_t id); // the last reference is gone; struct file still valid
+};
+
+enum chan_kind { CHAN_PIPE_DATA = 1, CHAN_PIPE_SPACE, CHAN_PIPE_OPEN, CHAN_EVENT, CHAN_LOCK,
+                 CHAN_KERNEL = 64 }; // from here on the kernel's
+#define CHAN(kind, id) ((u64)(kind) << 32 | (u32)(id))
+
+struct fs_bind {
+    const char *host, *guest;
+    bool ro;
+};
+
+struct fs_options {
+    const char *root;   // --root: this host directory is /; NULL = the host's
+    const char *prefix; // -L: absolute paths are looked up there first; NULL = none
+    struct fs_bind binds[16];
+    int nbinds;
+};
+
+struct fs_pool { // ids 1..; chunks never move
+    void **chunk;
+    u32 nchunk, next, free, live;
+    u32 size; // of one object
+};
+
+struct mount;
+
+struct fs {
+    // set by the kernel after fs_new; may stay NULL
+    void (*wake)(void *arg, u64 chan);
+    void *wake_arg;
+    const struct proc_ops *proc;
+    void *proc_arg;
+    int (*random)(void *arg, void *bytes, size_t n); // NULL: the host's getrandom
+    void *random_arg;
+    i64 (*now)(void *arg); // ns since 1970, for the machine's own objects; NULL: 0
+    void *now_arg;
+    u64 *fdnodes_copied, *fsctx_copied; // counters; never NULL (fs_new points them at `sink`)
+    u64 sink;
+    const struct file_ops *ops[FILE_KINDS];
+    // the machine's terminal
+    i32 tty_pgrp, tty_sid; // 0 = none
+    u64 tty_dev;           // st_rdev of the controlling terminal, 0 = none
+    // private to src/fs
+    struct fs_pool files, pipes, texts;
+    struct lock *locks;
+    struct mount *mounts;
+    u32 nmounts;
+    char *prefix;
+    u32 umask;       // what the host had at the start
+    u32 next_owner;  // lock owners handed out
+    u64 next_ino;    // of pipes and the like
+    bool no_openat2; // the host lacks it, or a filter forbids it
+    u64 seen_dev[8]; // devices known not to be procfs
+    u32 nseen;
+};
+
+MUST_CHECK int fs_new(struct fs **out, const struct fs_options *options);
+void fs_free(struct fs *fs); // closes whatever is still open
+
+struct file *file_at(struct fs *fs, file_t id); // borrowed; NULL for a bad id
+void file_get(struct fs *fs, file_t id);
+void file_put(struct fs *fs, file_t id); // the last one closes
+// A new description of `kind` with one reference, flags as given, host_fd -1. -ENFILE, -ENOMEM
+MUST_CHECK int file_new(struct fs *fs, enum file_kind kind, u32 flags, file_t *out);
+
+// Bytes moved (short counts as in Linux), or -E... (-EAGAIN: see file_wait). offset -1 = at the file
+// position, which moves; else pread/pwrite semantics (-ESPIPE for what has no position).
+i64 file_read(struct fs *fs, file_t id, struct uio *to, i64 offset);
+i64 file_write(struct fs *fs, file_t id, struct uio *from, i64 offset);
+i64 file_seek(struct fs *fs, file_t id, i64 offset, int whence);
+MUST_CHECK int file_stat(struct fs *fs, file_t id, struct abi_stat *out);
+MUST_CHECK int file_statx(struct fs *fs, file_t id, u32 flags, u32 mask, struct abi_statx *out);
+MUST_CHECK int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out);
+MUST_CHECK int file_truncate(struct fs *fs, file_t id, i64 size);
+MUST_CHECK int file_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len);
+MUST_CHECK int file_sync(struct fs *fs, file_t id, bool data_only);
+MUST_CHECK int file_chmod(struct fs *fs, file_t id, u32 mode);
+MUST_CHECK int file_chown(struct fs *fs, file_t id, u32 uid, u32 gid);
+MUST_CHECK int file_utimens(struct fs *fs, file_t id, const struct abi_timespec *times /*2 or NULL*/);
+MUST_CHECK int file_setflags(struct fs *fs, file_t id, u32 flags); // F_SETFL
+i64 file_getdents(struct fs *fs, file_t id, struct uio *to);
+// `arg` is a guest address in `mm`, or a plain number, as cmd has it. Commands of descriptors
+// (FIOCLEX, FIONCLEX) are the caller's. TIOCSPGRP etc. keep fs->tty_*; the caller checks sessions.
+int file_ioctl(struct fs *fs, file_t id, u32 cmd, struct mm *mm, u64 arg);
+int file_poll(struct fs *fs, file_t id); // ABI_POLL* bits that are ready now
+// events = what the caller wants (ABI_POLLIN for a read, ABI_POLLOUT for a write, both, ..); 0 after
+// path_open answered -EAGAIN. nchan == 0 and host_fd == -1: it never has to wait.
+void file_wait(struct fs *fs, file_t id, int events, struct wait_spec *out);
+// The guest's name of an open file ("/a/b", "pipe:[7]", ...), for /proc and getcwd: the length,
+// NUL-terminated in buf; -ENAMETOOLONG, -ENOENT (deleted: with " (deleted)" appended it still
+// answers the length).
+i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap);
+// A new description of what an open file has open: /proc/self/fd/N. May answer -EAGAIN like path_open.
+MUST_CHECK int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out);
+// Moves up to n bytes from a file to another (sendfile, copy_file_range, splice): through a bounce
+// buffer. offsets as in file_read.
+i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_offset, u64 n);
+
+struct file_id {
+    u64 dev, ino, size, mtime_ns, ctime_ns;
+};
+MUST_CHECK int file_identity(struct fs *fs, file_t id, struct file_id *out); // -ENODEV: not mappable
+// One page of a regular file; zeroes from the end of the file on. -EIO ...
+MUST_CHECK int file_page_read(struct fs *fs, file_t id, u64 offset, u8 *page);
+MUST_CHECK int file_page_write(struct fs *fs, file_t id, u64 offset, const u8 *page, size_t n);
+
+// Makers.
+MUST_CHECK int fs_pipe(struct fs *fs, file_t out[2], u32 flags); // [0] reads, [1] writes
+MUST_CHECK int fs_eventfd(struct fs *fs, u64 init, u32 efd_flags, file_t *out);
+MUST_CHECK int fs_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out);
+// A descriptor that the process was started with. -EBADF when it is not open. The host descriptor
+// is closed with the last reference.
+MUST_CHECK int fs_stdio(struct fs *fs, int host_fd, file_t *out);
+// A FIFO whose path_open (or file_reopen) answered -EAGAIN: 0 = the other side has come, go on with
+// *out; -EAGAIN = wait again. Give up with file_put.
+MUST_CHECK int file_open_done(struct fs *fs, file_t id);
+// F_GETPIPE_SZ and F_SETPIPE_SZ: bytes, or -EBADF, -EBUSY, -EPERM, -ENOMEM
+i64 file_pipe_size(struct fs *fs, file_t id);
+i64 file_pipe_resize(struct fs *fs, file_t id, u64 bytes);
+
+// Record locks. `owner` is fdtable.id for fcntl locks; for F_OFD_* and flock it is the description:
+// pass LOCK_OF_FILE. cmd = ABI_F_GETLK, ABI_F_SETLK, ABI_F_SETLKW, or the F_OFD_ ones; SETLKW answers
+// -EAGAIN when it has to wait and -EDEADLK in a circle; F_SETLK answers -EAGAIN too. lk->l_pid is
+// stored with the lock (the caller's pid) and answered by GETLK.
+#define LOCK_OF_FILE(id) ((u64)1 << 32 | (id))
+MUST_CHECK int file_lock(struct fs *fs, file_t id, u64 owner, int cmd, struct abi_flock *lk);
+MUST_CHECK int file_flock(struct fs *fs, file_t id, int operation); // -EAGAIN: has to wait (or NB)
+void file_lock_wait(struct fs *fs, file_t id, struct wait_spec *out);
+
+#endif

@@ -1,0 +1,32 @@
+// What the kernel tells fs about itself, so that fs can show it as /proc. A `rel` is a path below
+// /proc without leading slash: "" (the root), "cpuinfo", "12/maps", "12/task/13/stat", "12/fd".
+// "self" and "thread-self" are symbolic links for readlink to answer ("12", "12/task/13"); the
+// walker expands them, so an open file names the process that opened it, as in Linux.
+#ifndef FS_PROC_H
+#define FS_PROC_H
+
+#include "base/types.h"
+#include "fs/strbuf.h"
+
+enum proc_kind { PROC_DIR = 1, PROC_FILE, PROC_LINK };
+
+struct proc_ops {
+    // What is there: an enum proc_kind, or -ENOENT (-EACCES, ...). *mode, preset by fs, may be
+    // changed: the permission bits.
+    int (*kind)(void *arg, const char *rel, u32 *mode);
+    // The text of a link, not NUL-terminated: its length, or -E... For "12/fd/3" and "12/exe" this
+    // is only for readlink(2); walking goes through `file` first.
+    i64 (*readlink)(void *arg, const char *rel, char *buf, size_t cap);
+    // Magic links: the open file behind "12/fd/3" or "12/exe" as a borrowed file_t > 0;
+    // 0 when the link is an ordinary one (walk its text); or -E...
+    i64 (*file)(void *arg, const char *rel);
+    // Appends the content to `out`. 0 or -E...
+    int (*read)(void *arg, const char *rel, struct strbuf *out);
+    // May be NULL (then -EACCES at open). Bytes taken, or -E...
+    i64 (*write)(void *arg, const char *rel, const char *text, size_t n);
+    // Appends the entries: each is one byte 'd', '-' or 'l' (directory, file, link), the name, NUL.
+    // "." and ".." are not wanted.
+    int (*list)(void *arg, const char *rel, struct strbuf *out);
+};
+
+#endif
