@@ -1,0 +1,141 @@
+// The machine: everything a guest world consists of (law L5).
+#ifndef KERNEL_MACHINE_H
+#define KERNEL_MACHINE_H
+
+#include "base/pool.h"
+#include "base/stats.h"
+#include "fs/fs.h"
+#include "kernel/task.h"
+#include "mm/tlb.h"
+
+enum order { ORDER_PARENT, ORDER_CHILD, ORDER_RANDOM };
+enum vfork_mode { VFORK_SHARE, VFORK_FORK };
+
+struct machine_options {
+    u64 memory;         // bytes, 0 = the host's
+    u32 max_procs;      // live processes; 0 = 1,000,000
+    u64 fuel;           // instructions, 0 = no limit
+    u64 timeout_ns;     // host time, 0 = none
+    u64 seed;
+    bool eager;         // --fork=eager
+    enum vfork_mode vfork;
+    enum order order;
+    bool virtual_time;
+    bool strace, verbose, wait_all, init;
+    struct fs_options fs;
+};
+
+struct deadline { u64 when; u32 id; bool group; }; // id: task, or group (its real-time timer)
+
+struct machine {
+    struct machine_options options;
+    struct store *store;
+    struct fs *fs;
+    struct cpu cpu;
+    struct tlb tlb;
+    struct stats stats;
+    struct pool tasks, groups, waiters, signals, futex;
+    u32 bucket[256];        // waiters by channel
+    task_t run_head, run_tail;
+    task_t current;
+    bool need_resched;      // the running task shall go to the end of the queue
+    u32 **pid_chunk;        // pid -> task id
+    u32 pid_last;
+    group_t init_group;     // pid 1: tine's own reaper
+    group_t main_group;     // the program
+    bool finished;
+    i32 exit_status;        // wait status of the program
+    bool out_of_fuel, timed_out;
+    struct deadline *heap;  // min-heap by `when`; heap[0] unused
+    u32 heap_count, heap_room;
+    u64 clock_offset;       // machine time = host monotonic + offset (or virtual)
+    u64 virtual_now, virtual_base;
+    u64 realtime_offset;    // wall clock = machine time + this
+    u64 deadline_host;      // --timeout
+    u64 rng[2];
+    _Atomic u64 host_signals; // bit n-1: signal n arrived at tine's process
+    int wake_fd;            // eventfd: ends the idle wait
+    u32 host_waits;         // waiters on host descriptors
+    u64 unknown_calls[8];   // bitmap of system calls already named
+    gva_t vdso_sigreturn;
+    struct backing *vdso;
+};
+
+MUST_CHECK int machine_new(struct machine **out, const struct machine_options *o);
+void machine_free(struct machine *m);
+// Starts the program as pid 2 (or 1 with --init). argv[0] may differ from path. -errno.
+MUST_CHECK int machine_start(struct machine *m, const char *path, char *const argv[],
+                             char *const envp[], const char *cwd);
+void machine_run(struct machine *m); // until the program ended, fuel or time is used up
+void machine_signal(struct machine *m, int signal); // async-signal-safe
+
+static inline struct task *task_at(struct machine *m, task_t id) { return pool_at(&m->tasks, id); }
+static inline struct group *group_at(struct machine *m, group_t id) { return pool_at(&m->groups, id); }
+static inline struct group *group_of(struct machine *m, struct task *t) { return group_at(m, t->group); }
+
+// ---- task.c
+MUST_CHECK int pid_set(struct machine *m, u32 pid, task_t id); // id 0 removes
+task_t pid_find(struct machine *m, u32 pid);
+MUST_CHECK int pid_new(struct machine *m, u32 *pid);
+
+// ---- sched.c: run queue, sleeping, time
+u64 machine_time(struct machine *m);      // ns since the machine began (CLOCK_MONOTONIC)
+u64 machine_realtime(struct machine *m);  // ns since 1970
+u64 machine_random(struct machine *m);
+void sched_enqueue(struct machine *m, struct task *t, bool front);
+void sched_remove(struct machine *m, struct task *t);
+void task_wake(struct machine *m, struct task *t);
+void wake_channel(struct machine *m, u64 chan);
+void waiters_drop(struct machine *m, struct task *t);
+MUST_CHECK int deadline_set(struct machine *m, u64 when, u32 id, bool group); // 0 = remove
+void deadline_drop(struct machine *m, u32 id, bool group);
+
+// ---- syscall.h's internal results
+#define EPARK 600          // the task waits: not a result
+#define ENORESULT 601      // the registers are already set (execve, rt_sigreturn, exit)
+#define ERESTARTSYS 512    // restart if SA_RESTART or no handler, else EINTR
+#define ERESTARTNOHAND 514 // EINTR if a handler runs, else go on waiting
+
+enum { CHAN_TASK = 100, CHAN_CHILD, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL }; // beyond fs's own kinds
+#define CHAN(kind, id) ((u64)(kind) << 32 | (id))
+
+// Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.
+// Call once for each channel; then return what park() says.
+MUST_CHECK int wait_on(struct machine *m, struct task *t, u64 chan);
+MUST_CHECK int wait_on_host(struct machine *m, struct task *t, int fd, short events);
+int park(struct machine *m, struct task *t);            // interruptible
+int park_killable(struct machine *m, struct task *t);   // only a fatal signal ends the wait
+void park_until(struct machine *m, struct task *t, u64 when); // before park(): time-out, absolute ns
+
+// ---- fork.c, exec.c, exit.c, signal.c
+struct clone_args { u64 flags, stack, tls; gva_t pidfd, child_tid, parent_tid; u32 exit_signal; };
+i64 task_clone(struct machine *m, struct task *t, const struct clone_args *a);
+void vfork_release(struct machine *m, struct task *child);
+i64 task_exec(struct machine *m, struct task *t, file_t file, const char *path, const char *execfn,
+              char **argv, char **envp);
+void task_exit(struct machine *m, struct task *t, i32 status);   // this thread
+void group_exit(struct machine *m, struct group *g, i32 status); // every thread; status as in wait
+void child_state_changed(struct machine *m, struct group *child, i32 code);
+
+bool signal_pending(struct machine *m, struct task *t);  // something to deliver (not blocked or ignored)
+bool signal_fatal_pending(struct machine *m, struct task *t);
+int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *info);
+int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo *info);
+void signal_force(struct machine *m, struct task *t, const struct g_siginfo *info); // a fault
+void signal_deliver(struct machine *m, struct task *t, i64 *result, bool from_call);
+void sigqueue_clear(struct machine *m, struct sigqueue *q);
+int sighand_own(struct machine *m, struct sighand *h);
+void sighand_put(struct machine *m, struct sighand *h);
+
+// ---- futex.c
+int futex_wake_address(struct machine *m, struct mm *mm, gva_t addr, u32 count, u32 bitset);
+void futex_exit_robust(struct machine *m, struct task *t);
+
+// ---- syscall.c
+void syscall_enter(struct machine *m, struct task *t); // t->call is set; runs or parks it
+const char *syscall_name(u32 number);
+
+// ---- proc.c
+void proc_attach(struct machine *m); // fills fs's /proc callbacks
+
+#endif

@@ -1,0 +1,110 @@
+// Tasks (threads) and thread groups (processes). A blocked task is data, not a stack (law L3).
+//
+//   group (pid, parent, children, zombie)          task (tid, registers, mask)
+//     tasks --> task --> task                         mm, files, fs, sighand: identities, maybe shared
+//
+// (K1) Groups and tasks name each other by pool id (law L4). 0 = none.
+// (K2) A task is in the run queue exactly when its state is TASK_RUNNABLE and it is not running.
+// (K3) A blocked task's waiters name what wakes it; they are gone once it is runnable again.
+// (K4) A group lives until it is reaped; a task other than the leader ends with its thread.
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+
+#include "abi/linux.h"
+#include "cpu/cpu.h"
+#include "fs/fdtable.h"
+#include "fs/path.h"
+#include "mm/mm.h"
+
+typedef u32 task_t;
+typedef u32 group_t;
+
+enum task_state { TASK_RUNNABLE, TASK_BLOCKED, TASK_STOPPED, TASK_DEAD };
+
+struct sigactions { // content, immutable while shared (law L2)
+    u32 refs;
+    struct g_sigaction at[G_NSIG];
+};
+
+struct sighand { // identity: CLONE_SIGHAND shares it
+    u32 holders;
+    struct sigactions *actions;
+};
+
+struct sigqueue { // pending signals
+    u64 set;
+    u32 head, tail; // of queued siginfos, pool `signals`
+};
+
+// A system call in progress. It stays while the task is blocked; the call is entered again.
+struct call {
+    bool active;    // to be entered (again) when the task runs
+    bool interruptible;
+    u32 number;
+    u64 arg[6];
+    u64 deadline;   // machine time in ns when the wait times out; 0 = none
+    u64 progress;   // what the call keeps between entries
+    u64 state[2];
+};
+
+struct task {
+    task_t id;
+    u32 tid;
+    group_t group;
+    u8 state;
+    u8 exit_signal;     // to the parent, for a group's leader
+    bool in_vfork;      // a vfork child that has not released its parent
+    bool restore_mask;  // saved_mask is to be restored after the next signal
+    bool timed_out;     // the wait ended by its deadline
+    bool interrupted;   // woken by a signal
+    bool clone_child;   // its exit signal is not SIGCHLD
+    task_t vfork_parent;
+    task_t next, prev;  // in the run queue
+    task_t gnext, gprev; // in the group
+    u32 waiters;        // first waiter, pool `waiters`
+    u32 timer_slot;     // in the deadline heap, 0 = not in it
+    struct mm *mm;
+    struct fdtable *files;
+    struct fsctx *fs;
+    struct sighand *sighand;
+    u64 mask, saved_mask;
+    struct sigqueue pending;
+    struct g_stack altstack;
+    gva_t clear_child_tid, robust_list;
+    struct call call;
+    struct regs regs;
+    u64 fault_address;
+    u64 instructions;
+    char comm[16];
+};
+
+struct group {
+    group_t id;
+    u32 pid, pgid, sid;
+    group_t parent;
+    task_t real_parent_task;
+    group_t children;   // first child
+    group_t snext, sprev; // siblings
+    task_t leader, tasks;
+    u32 ntasks;         // alive
+    bool zombie, stopped, stop_reported, continued, exiting, subreaper, execed, kernel;
+    bool group_exit, dumpable;
+    i32 exit_status;    // as wait4 reports it
+    u8 exit_signal;
+    u8 stop_signal;
+    u8 pdeath_signal;
+    struct sigqueue pending;
+    u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
+    u32 tty;            // has the controlling terminal
+    u64 limit[G_RLIM_COUNT][2];
+    u64 itimer_value[3], itimer_interval[3]; // ns; [0] real (absolute machine time), others instructions
+    u64 timer_slot;
+    u64 instructions, child_instructions; // of ended threads; of reaped children
+    u64 start_time;
+    u64 min_faults;
+    i32 nice;
+    u32 umask_unused;
+    char *exe;          // guest path, for /proc/self/exe
+};
+
+#endif
