@@ -96,8 +96,8 @@ void deadline_drop(struct machine *m, u32 id, bool group);
 #define ERESTARTSYS 512    // restart if SA_RESTART or no handler, else EINTR
 #define ERESTARTNOHAND 514 // EINTR if a handler runs, else go on waiting
 
-enum { CHAN_TASK = 100, CHAN_CHILD, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL }; // beyond fs's own kinds
-#define CHAN(kind, id) ((u64)(kind) << 32 | (id))
+// Channels beyond those of fs (CHAN_KERNEL is its last).
+enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL };
 
 // Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.
 // Call once for each channel; then return what park() says.
