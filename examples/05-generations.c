@@ -57,10 +57,9 @@ int main(void)
         strcpy(page, "mother");                 /* she leaves; grandmother and anna stay */
         say("mother", "now sees ");
         pid_t bert = fork();                    /* her copy is now shared in its turn */
-        if (bert == 0) {
-            waitpid(anna, NULL, 0);             /* (fails: a sister is not a child) */
+        if (bert == 0)
             grandchild("bert", turn[0]);
-        }
+
         /* one byte, one grandchild: this keeps the output in order */
         int fine = write(turn[1], "a", 1) == 1 && wait(NULL) > 0 &&
                    write(turn[1], "b", 1) == 1 && wait(NULL) > 0;
