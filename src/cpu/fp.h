@@ -65,15 +65,24 @@ static inline double fp_double(u64 v)
     return (union fp_pun_d){.bits = v}.value;
 }
 
-// The register value of a host result; `nan` says that it is one.
+// The register value of a host result; `nan` says that it is one. The empty asm makes that a branch,
+// which is predicted, rather than a conditional move, which each later operation would wait for.
 static inline u64 fp_result_s(float v, bool nan)
 {
-    return fp_box(unlikely(nan) ? FP_NAN_S : (union fp_pun_s){.value = v}.bits);
+    if (unlikely(nan)) {
+        v = (union fp_pun_s){.bits = FP_NAN_S}.value;
+        __asm__("" : "+x"(v));
+    }
+    return fp_box((union fp_pun_s){.value = v}.bits);
 }
 
 static inline u64 fp_result_d(double v, bool nan)
 {
-    return unlikely(nan) ? FP_NAN_D : (union fp_pun_d){.value = v}.bits;
+    if (unlikely(nan)) {
+        v = (union fp_pun_d){.bits = FP_NAN_D}.value;
+        __asm__("" : "+x"(v));
+    }
+    return (union fp_pun_d){.value = v}.bits;
 }
 
 // ---- Add, subtract, multiply, divide --------------------------------------------------------
