@@ -183,7 +183,10 @@ MINIMUM(max, d, u64, bits_d, bits_d, nan_d, order_d, >, FP_NAN_D)
 //  8 signalling NaN   9 quiet NaN
 static u64 class_bit(bool negative, u64 magnitude, u64 smallest_normal, u64 infinity, int nan)
 {
-    int outward = magnitude == 0 ? 0 : magnitude < smallest_normal ? 1 : magnitude < infinity ? 2 : 3;
+    int outward = magnitude == 0                ? 0
+                  : magnitude < smallest_normal ? 1
+                  : magnitude < infinity        ? 2
+                                                : 3;
 
     if (nan != NOT_NAN)
         return nan == SIGNALLING_NAN ? 1 << 8 : 1 << 9;

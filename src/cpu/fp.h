@@ -5,9 +5,9 @@
 // and box their result. Every NaN that arithmetic produces is the canonical one.
 //
 // (F1) Between fp_enter and fp_flags the host's MXCSR belongs to the guest: it rounds to nearest,
-//      masks all exceptions, and its sticky flags are guest flags that regs.fflags does not have yet.
-//      So nobody else does floating point in between, and regs.fflags is complete only right after
-//      fp_flags: call it before reading fflags, and before writing it.
+//      masks all exceptions, and its sticky flags are guest flags that regs.fflags doesn't have
+//      yet. So nobody else does floating point in between, and regs.fflags is complete only right
+//      after fp_flags: call it before reading fflags, and before writing it.
 // (F2) rm is resolved (0-4, never DYN). RNE runs on the host as it stands; RTZ, RDN and RUP switch
 //      MXCSR around the operation; RMM, which the host lacks, is computed in integers (softfp).
 // (F3) Host operations are volatile asm, so that the compiler neither folds them nor moves them
@@ -65,8 +65,9 @@ static inline double fp_double(u64 v)
     return (union fp_pun_d){.bits = v}.value;
 }
 
-// The register value of a host result; `nan` says that it is one. The empty asm makes that a branch,
-// which is predicted, rather than a conditional move, which each later operation would wait for.
+// The register value of a host result; `nan` says that it is one. The empty asm makes that a
+// branch, which is predicted, rather than a conditional move, which each later operation would wait
+// for.
 static inline u64 fp_result_s(float v, bool nan)
 {
     if (unlikely(nan)) {
@@ -194,8 +195,9 @@ FP_SGNJ(s, u32, fp_unbox, fp_box, FP_SIGN_S)
 FP_SGNJ(d, u64, , , FP_SIGN_D)
 #undef FP_SGNJ
 
-// "FLT and FLE perform signaling comparisons; FEQ performs a quiet comparison." In host terms, comis
-// and cmpeq. a < b is computed as b > a: "above" and "above or equal" are false of unordered operands.
+// "FLT and FLE perform signaling comparisons; FEQ performs a quiet comparison." In host terms,
+// comis and cmpeq. a < b is computed as b > a: "above" and "above or equal" are false of unordered
+// operands.
 #define FP_COMPARE(type, ctype, load, suffix)                                                      \
     static inline u64 fp_eq_##type(struct regs *r, u64 a, u64 b)                                   \
     {                                                                                              \

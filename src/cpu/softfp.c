@@ -4,8 +4,8 @@
 // An operation unpacks its operands, computes sig * 2^exp in 128 bits, and rounds once:
 //
 // (S1) An unpacked finite number is sig * 2^exp with bit 63 of sig set, subnormals too.
-// (S2) What goes to round_pack is exact except that bit 0 may be sticky: it is set if anything below
-//      it was lost. Then at least precision + 2 significant bits stand above it.
+// (S2) What goes to round_pack is exact except that bit 0 may be sticky: it is set if anything
+//      below it was lost. Then at least precision + 2 significant bits stand above it.
 #include "cpu/fp.h"
 
 typedef unsigned __int128 u128;
@@ -177,8 +177,8 @@ static struct term term(struct num n)
 }
 
 // The larger term's low bits are zero (a product has 2 * 53 bits of 127), so a sticky bit 0 in the
-// smaller leaves a sticky bit 0 in the sum or difference; and it occurs only if the exponents are so
-// far apart that a difference loses no more than one leading bit.
+// smaller leaves a sticky bit 0 in the sum or difference; and it occurs only if the exponents are
+// so far apart that a difference loses no more than one leading bit.
 static u64 sum(const struct softfp *f, struct term a, struct term b, unsigned rm, u32 *flags)
 {
     if (b.sig != 0 && (a.sig == 0 || b.exp > a.exp || (b.exp == a.exp && b.sig > a.sig))) {

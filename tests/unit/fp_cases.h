@@ -1,6 +1,6 @@
 // The cases of the floating-point differential: every F and D instruction over tables of special
-// operands and over random ones, in every rounding mode. The guest program (fp_guest.c) and the host
-// program (fp_test.c) include this file, so they go through the same cases in the same order.
+// operands and over random ones, in every rounding mode. The guest program (fp_guest.c) and the
+// host program (fp_test.c) include this file, so they go through the same cases in the same order.
 #ifndef FP_CASES_H
 #define FP_CASES_H
 
@@ -188,8 +188,8 @@ static uint64_t fp_random(void)
     return state * 0x2545f4914f6cdd1d;
 }
 
-// An operand: special, or of random bits, or with a significand of one run of ones (rounding) and an
-// exponent near one, near both ends or anywhere.
+// An operand: special, or of random bits, or with a significand of one run of ones (rounding) and
+// an exponent near one, near both ends or anywhere.
 static uint64_t fp_operand(char type)
 {
     unsigned len;

@@ -1,5 +1,5 @@
-// The guest's half of the floating-point differential: executes every case and writes its result and
-// flags, two 64-bit words, to standard output. fp_test.c reads them. Build:
+// The guest's half of the floating-point differential: executes every case and writes its result
+// and flags, two 64-bit words, to standard output. fp_test.c reads them. Build:
 //     riscv64-linux-gnu-gcc -std=gnu11 -O2 -static tests/unit/fp_guest.c -o fp_guest
 #include <stdlib.h>
 #include <unistd.h>
