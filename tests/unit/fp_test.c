@@ -1,8 +1,8 @@
 // Tests of cpu/fp: fp_test [pairs [guest command]]
 //
-// First, the integer implementation against the host's arithmetic, both through the interface, in
+// The integer implementation against the host's arithmetic, both through the interface, in
 // the host's four rounding modes: all special operands crossed, then `pairs` random ones for each
-// operation. Then, if there is a guest command ("qemu-riscv64 fp_guest", run by sh with the number
+// operation. If there is a guest command ("qemu-riscv64 fp_guest", run by sh with the number
 // of random operands appended), all five modes of every instruction against what that prints.
 #include <stdio.h>
 #include <stdlib.h>
