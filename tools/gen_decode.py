@@ -118,6 +118,8 @@ def flags(row):
         names.append("RV_BRANCHES")
     if re.search(r"CALL\(|CALL_REG\(|TRAP\(|FENCE_I\(", row.rest):
         names.append("RV_ENDS_BLOCK")
+    if "FP_RM(" in row.rest:
+        names.append("RV_ROUNDS")
     return " | ".join(names) or "0"
 
 

@@ -16,6 +16,7 @@ enum rv_op {
 enum {
     RV_WRITES_X = 1,   // rd is an integer register
     RV_BRANCHES = 2,   // conditional branch: the block may go on behind it
+    RV_ROUNDS = 8,     // has a rounding mode
     RV_ENDS_BLOCK = 4, // nothing behind it is reached by falling through without leaving the block
 };
 extern const u8 rv_flags[OP_COUNT];

@@ -1,0 +1,286 @@
+// Decodes pages into slots, and finds them again.
+#include "cpu/code.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "host/memory.h"
+
+#define DROPS_MAX 16 // a frame whose code was thrown away more often is not cached any more
+#define N_MAX 255
+#define RESERVE_FIRST (16UL << 30)
+#define RESERVE_LEAST (64UL << 20)
+
+_Static_assert(sizeof(struct code_page) + (2 * CODE_MAP_SIZE + 16) * sizeof(struct slot) <=
+                   CODE_STRIDE, "a page's slots fit");
+
+static struct code_page *page_at(const struct code_arena *a, u64 i)
+{
+    return (struct code_page *)(void *)(a->base + i * CODE_STRIDE);
+}
+
+static void forget_cached(struct code_arena *a)
+{
+    for (u32 i = 0; i < TLB_SIZE; i++)
+        a->cached[i] = page_at(a, 0);
+}
+
+// The hook of store->code_free.
+static void page_free(struct store *s, void *code)
+{
+    struct code_arena *a = s->code_arena;
+    struct code_page *p = code;
+    p->next = a->free;
+    a->free = p;
+}
+
+static struct code_page *page_new(struct code_arena *a, frame_t f)
+{
+    struct code_page *p = a->free;
+    if (p) {
+        a->free = p->next;
+        memset(p->map, 0, sizeof p->map);
+    } else {
+        if (a->fresh == a->pages)
+            return NULL;
+        p = page_at(a, a->fresh++);
+    }
+    p->frame = f;
+    p->used = 0;
+    return p;
+}
+
+struct code_arena *code_arena_of(struct store *s, const i32 *handlers)
+{
+    struct code_arena *a = s->code_arena;
+    if (likely(a))
+        return a;
+    a = mem_zalloc(sizeof *a);
+    if (!a)
+        return NULL;
+    u64 size = RESERVE_FIRST;
+    while (!(a->base = host_reserve(size)) && size > RESERVE_LEAST)
+        size /= 2;
+    if (!a->base) {
+        mem_free(a);
+        return NULL;
+    }
+    a->pages = size / CODE_STRIDE;
+    a->fresh = 1;
+    a->handlers = handlers;
+    forget_cached(a);
+    s->code_arena = a;
+    s->code_free = page_free;
+    return a;
+}
+
+void code_arena_free(struct store *s)
+{
+    struct code_arena *a = s->code_arena;
+    if (!a)
+        return;
+    host_release(a->base, a->pages * CODE_STRIDE);
+    mem_free(a);
+    s->code_arena = NULL;
+}
+
+void code_sync(struct code_arena *a, const struct store *s, const struct tlb *t)
+{
+    if (a->tlb == t && a->epoch == s->code_epoch)
+        return;
+    forget_cached(a);
+    a->tlb = t;
+    a->epoch = s->code_epoch;
+}
+
+// ---- Decoding -------------------------------------------------------------------------------
+
+static void fill(const struct code_arena *a, struct slot *to, const struct insn *in, u32 word,
+                 u32 off)
+{
+    u8 flags = rv_flags[in->op];
+    *to = (struct slot){
+        .handler = (u32)a->handlers[in->op],
+        .imm = in->imm,
+        .rd = flags & RV_WRITES_X && in->rd == 0 ? 32 : in->rd,
+        .rs1 = in->rs1,
+        .rs2 = in->rs2,
+        .rs3 = in->rs3,
+        .off = (u16)off,
+        .len = in->len,
+    };
+    if (flags & RV_ROUNDS)
+        to->imm = in->rm;
+    if (in->op == OP_illegal)
+        to->imm = (i32)(in->len == 2 ? word & 0xffff : word);
+}
+
+static void fill_special(const struct code_arena *a, struct slot *to, unsigned kind, i32 imm,
+                         u32 off)
+{
+    *to = (struct slot){.handler = (u32)a->handlers[kind], .imm = imm, .off = (u16)off};
+}
+
+static u32 halfword(const u8 *code, u32 off)
+{
+    return (u32)code[off] | (u32)code[off + 1] << 8;
+}
+
+static bool ends_block(const struct insn *in)
+{
+    return in->op == OP_illegal || rv_flags[in->op] & RV_ENDS_BLOCK;
+}
+
+static bool ends_basic_block(const struct insn *in)
+{
+    return ends_block(in) || rv_flags[in->op] & RV_BRANCHES;
+}
+
+// Sets n of the basic block [from, to) (C3).
+static void count_back(struct slot *from, const struct slot *to)
+{
+    for (u8 n = (u8)(to - from); from < to; from++)
+        from->n = n--;
+}
+
+// Decodes from `off` until the code ends, leaves the page or meets decoded code. With `map`, which
+// may be NULL, every instruction is entered there, and numbering starts at `index`. At most `max`
+// instructions; the end of the slots is returned.
+static struct slot *decode_run(const struct code_arena *a, const u8 *code, u32 off, u16 *map,
+                               u32 index, struct slot *slot, u32 max)
+{
+    struct slot *at = slot, *block = slot;
+    for (;;) {
+        struct insn in;
+        u32 word;
+        if (off >= PAGE_SIZE || max-- == 0) {
+            count_back(block, at);
+            fill_special(a, at++, CODE_END, 0, off);
+            return at;
+        }
+        if (map && map[off / 2]) {
+            count_back(block, at);
+            i32 distance = (i32)map[off / 2] - 1 - (i32)(index + (u32)(at - slot));
+            fill_special(a, at++, CODE_LINK, distance, off);
+            return at;
+        }
+        word = halfword(code, off);
+        if (rv_length(word) == 4) {
+            if (off == PAGE_SIZE - 2) {
+                count_back(block, at);
+                if (map)
+                    map[off / 2] = (u16)(index + (u32)(at - slot) + 1);
+                fill_special(a, at++, CODE_STRADDLE, 0, off);
+                return at;
+            }
+            word |= halfword(code, off + 2) << 16;
+        }
+        if (at - block == N_MAX) {
+            count_back(block, at);
+            fill_special(a, at++, CODE_LINK, 1, off);
+            block = at;
+        }
+        if (!rv_decode(word, &in))
+            in.op = OP_illegal;
+        if (map)
+            map[off / 2] = (u16)(index + (u32)(at - slot) + 1);
+        fill(a, at++, &in, word, off);
+        if (ends_basic_block(&in)) {
+            count_back(block, at);
+            block = at;
+        }
+        if (ends_block(&in))
+            return at;
+        off += in.len;
+    }
+}
+
+static struct slot *page_find(struct code_arena *a, const struct store *s, struct code_page *p,
+                              u32 off)
+{
+    u32 i = p->map[off / 2];
+    if (i)
+        return &p->slot[i - 1];
+    struct slot *start = &p->slot[p->used];
+    struct slot *end = decode_run(a, frame_data(s, p->frame), off, p->map, p->used, start, ~0u);
+    p->used += (u32)(end - start);
+    return start;
+}
+
+struct slot *code_find_near(struct code_arena *a, const struct store *s, struct code_page *page,
+                            u32 off)
+{
+    return page_find(a, s, page, off);
+}
+
+enum mm_fault code_find(struct cpu *cpu, struct code_arena *a, gva_t pc, struct slot *scratch,
+                        struct slot **out)
+{
+    struct store *s = cpu->store;
+    frame_t f;
+    enum mm_fault fault = mm_exec_frame(cpu->mm, pc, &f);
+    if (fault)
+        return fault;
+    code_sync(a, s, cpu->tlb);
+    struct frame *meta = &s->meta[f];
+    struct code_page *p = meta->code;
+    u32 off = (u32)(pc & PAGE_MASK);
+    if (!p && f != FRAME_ZERO && meta->code_drops <= DROPS_MAX)
+        meta->code = p = page_new(a, f);
+    struct code_page **cached = &a->cached[(pc >> PAGE_SHIFT) & (TLB_SIZE - 1)];
+    if (!p) {
+        *cached = page_at(a, 0);
+        decode_run(a, frame_data(s, f), off, NULL, 0, scratch, CODE_SCRATCH - 8);
+        *out = scratch;
+        return FAULT_NONE;
+    }
+    *cached = p;
+    *out = page_find(a, s, p, off);
+    return FAULT_NONE;
+}
+
+// One halfword of code, fetched with all checks.
+static enum mm_fault fetch(struct cpu *cpu, struct code_arena *a, gva_t pc, u32 *out)
+{
+    frame_t f;
+    enum mm_fault fault = mm_exec_frame(cpu->mm, pc, &f);
+    if (fault)
+        return fault;
+    code_sync(a, cpu->store, cpu->tlb);
+    struct code_page *p = f == FRAME_ZERO ? NULL : cpu->store->meta[f].code;
+    a->cached[(pc >> PAGE_SHIFT) & (TLB_SIZE - 1)] = p ? p : page_at(a, 0);
+    *out = halfword(frame_data(cpu->store, f), (u32)(pc & PAGE_MASK));
+    return FAULT_NONE;
+}
+
+enum mm_fault code_straddle(struct cpu *cpu, struct code_arena *a, gva_t pc, struct slot *scratch,
+                            gva_t *fault_at)
+{
+    u32 low, high;
+    struct insn in;
+    enum mm_fault fault = fetch(cpu, a, *fault_at = pc, &low);
+    if (fault == FAULT_NONE)
+        fault = fetch(cpu, a, *fault_at = pc + 2, &high);
+    if (fault)
+        return fault;
+    u32 word = low | high << 16;
+    u32 off = (u32)(pc & PAGE_MASK);
+    if (!rv_decode(word, &in))
+        in.op = OP_illegal;
+    fill(a, scratch, &in, word, off);
+    scratch->n = 1;
+    fill_special(a, scratch + 1, CODE_END, 0, off + 4);
+    return FAULT_NONE;
+}
+
+u32 code_word(struct cpu *cpu, gva_t pc)
+{
+    struct code_arena *a = cpu->store->code_arena;
+    u32 low, high = 0;
+    if (fetch(cpu, a, pc, &low))
+        return 0;
+    if (rv_length(low) == 4 && fetch(cpu, a, pc + 2, &high))
+        return low;
+    return low | high << 16;
+}

@@ -1,0 +1,102 @@
+// Decoded code: what the interpreter executes. It hangs on frames, so that every process that maps
+// a frame, under whatever address, runs what was decoded once.
+//
+//   code page of a frame:  | map: slot of each halfword, + 1 | head | slot | slot | slot | ...
+//
+// (C1) Slots say nothing about addresses beyond the offset in the page: jumps out of the page are
+//      looked up, jumps inside it are distances between slots.
+// (C2) An instruction is decoded once: code that runs into decoded code continues there by a LINK.
+// (C3) slot.n is the number of instructions from this slot to the end of its basic block, itself
+//      included. LINK, END, STRADDLE and STOP are no instructions and have n = 0; a basic block
+//      ends before them. So whoever enters at a slot knows what to subtract from the budget.
+// (C4) arena->cached[i] is the code page of the frame behind tlb->entry[i].exec, or the empty page,
+//      as long as that tag is set: only the engine calls mm_exec_frame.
+// (C5) A freed code page stays intact until the next code_find: a handler that loses its code by its
+//      own store can still finish.
+#ifndef CPU_CODE_H
+#define CPU_CODE_H
+
+#include "base/types.h"
+#include "cpu/cpu.h"
+#include "isa/decode.h"
+#include "mm/mm.h"
+#include "mm/tlb.h"
+
+// What a slot can hold besides the instructions of rv64.def; a linked branch or jal of op is
+// CODE_LINKED + op.
+enum {
+    CODE_END = OP_COUNT, // goes to the pc at slot.off, looked up
+    CODE_LINK,           // goes to the slot at distance imm
+    CODE_STRADDLE,       // an instruction that begins in this page and ends in the next
+    CODE_STOP,           // the budget's end
+    CODE_LINKED,
+    CODE_HANDLERS = CODE_LINKED + OP_COUNT
+};
+
+struct slot {
+    u32 handler; // distance of its code from the engine's base label
+    i32 imm;     // or the rounding mode, or an illegal instruction's word
+    u8 rd, rs1, rs2, rs3; // rd of an integer instruction: 32 instead of x0
+    u16 off;     // pc - address of the page; up to 4098
+    u8 n;        // (C3)
+    u8 len;      // bytes of the instruction
+};
+_Static_assert(sizeof(struct slot) == 16, "slots are dense");
+
+#define CODE_MAP_SIZE (PAGE_SIZE / 2)
+#define CODE_STRIDE (20 * PAGE_SIZE) // at most 2048 instructions, as many LINKs, and 8 splits
+
+struct code_page {
+    u16 map[CODE_MAP_SIZE];
+    frame_t frame;
+    u32 used; // slots
+    struct code_page *next; // in the free list
+    struct slot slot[];
+};
+
+struct code_arena {
+    struct code_page *cached[TLB_SIZE]; // (C4)
+    const struct tlb *tlb; // whose tags `cached` belongs to
+    u64 epoch;             // store->code_epoch when `cached` was valid
+    const i32 *handlers;   // CODE_HANDLERS distances
+    u8 *base;              // code pages; the first one is always empty
+    u64 pages, fresh;
+    struct code_page *free;
+};
+
+// The store's arena, made on first use; NULL when there is no memory.
+MUST_CHECK struct code_arena *code_arena_of(struct store *s, const i32 *handlers);
+void code_arena_free(struct store *s); // once no frame has code any more; before store_free
+
+// Makes `cached` belong to this TLB and epoch.
+void code_sync(struct code_arena *a, const struct store *s, const struct tlb *t);
+
+// Where execution continues at pc: a slot of the frame's code page, or, for what is not cached, of
+// `scratch`, decoded anew (CODE_SCRATCH slots).
+#define CODE_SCRATCH 40
+MUST_CHECK enum mm_fault code_find(struct cpu *cpu, struct code_arena *a, gva_t pc,
+                                   struct slot *scratch, struct slot **out);
+
+// The same for another halfword of a page in which the engine is.
+struct slot *code_find_near(struct code_arena *a, const struct store *s, struct code_page *page,
+                            u32 off);
+
+// The instruction that straddles two pages at pc, decoded to scratch. Faults at *fault_at.
+MUST_CHECK enum mm_fault code_straddle(struct cpu *cpu, struct code_arena *a, gva_t pc,
+                                       struct slot *scratch, gva_t *fault_at);
+
+// The bits at pc once more, for a trap that reports them.
+u32 code_word(struct cpu *cpu, gva_t pc);
+
+static inline bool code_is_cached(const struct code_arena *a, const struct slot *s)
+{
+    return (u64)((const u8 *)s - a->base) < a->pages * CODE_STRIDE;
+}
+
+static inline struct code_page *code_page_of(const struct code_arena *a, const struct slot *s)
+{
+    u64 i = (u64)((const u8 *)s - a->base) / CODE_STRIDE;
+    return (struct code_page *)(void *)(a->base + i * CODE_STRIDE);
+}
+
+#endif

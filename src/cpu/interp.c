@@ -1,0 +1,681 @@
+// The interpreter: the specification of what instructions do (law L10). Threaded dispatch over
+// decoded slots (cpu/code.h); every handler is a row of rv64.def, compiled over values.
+//
+// (E1) `budget` has already been charged for the whole basic block that s is in: the instructions
+//      not yet retired, the current one included, are s->n. So retired = start - (budget + s->n), and
+//      a handler that stops before it completes gives s->n back.
+// (E2) Whoever goes to the start of a basic block does ENTER; when the budget does not cover it, the
+//      part that it covers is copied and ends in a STOP: exactly `budget` instructions retire.
+// (E3) pc is page_va + s->off. In linked code page_va does not change.
+// (E4) x[0] is never written: the decoder turns rd = 0 into 32, which is regs.pc, dead while we run.
+// (E5) A store may throw decoded code away, its own too (C5): after the slow path, leave.
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-gcse", "no-crossjumping") // one indirect jump for each handler
+#endif
+
+#include <string.h>
+
+#include "base/panic.h"
+#include "cpu/code.h"
+#include "cpu/cpu.h"
+#include "cpu/fp.h"
+#include "isa/decode.h"
+#include "mm/mm.h"
+#include "mm/tlb.h"
+
+#define NOINLINE __attribute__((noinline, cold))
+
+_Static_assert(offsetof(struct regs, pc) == 32 * sizeof(u64), "x[32] is pc (E4)");
+_Static_assert(offsetof(struct regs, f) == 33 * sizeof(u64), "f follows pc");
+
+// ---- Memory, when the TLB misses ------------------------------------------------------------
+
+static bool memory_trap(struct trap *t, enum trap_kind kind, enum mm_fault fault, gva_t va)
+{
+    *t = (struct trap){.kind = kind, .error = (int)fault, .value = va};
+    return false;
+}
+
+// A misaligned access inside one cached page.
+static u8 *cached_host(struct tlb *t, gva_t va, unsigned size, enum mm_access want)
+{
+    const struct tlb_entry *e = tlb_slot(t, va);
+    gva_t tag = want == MM_WRITE ? e->write : e->read;
+    if ((va & TLB_PAGE_MASK) != tag || (va & PAGE_MASK) + size > PAGE_SIZE)
+        return NULL;
+    return (u8 *)(uintptr_t)(va + e->addend);
+}
+
+static NOINLINE bool load_slow(struct cpu *cpu, struct trap *t, gva_t va, unsigned size, u64 *out)
+{
+    unsigned first = (unsigned)MIN((u64)size, PAGE_SIZE - (va & PAGE_MASK));
+    u64 value = 0;
+    u8 *host = cached_host(cpu->tlb, va, size, MM_READ);
+    enum mm_fault fault = host ? FAULT_NONE : mm_access(cpu->mm, va, MM_READ, &host);
+    if (fault)
+        return memory_trap(t, TRAP_LOAD, fault, va);
+    memcpy(&value, host, first);
+    if (first < size) {
+        fault = mm_access(cpu->mm, va + first, MM_READ, &host);
+        if (fault)
+            return memory_trap(t, TRAP_LOAD, fault, va + first);
+        memcpy((u8 *)&value + first, host, size - first);
+    }
+    *out = value;
+    return true;
+}
+
+static NOINLINE bool store_slow(struct cpu *cpu, struct trap *t, gva_t va, unsigned size, u64 value)
+{
+    unsigned first = (unsigned)MIN((u64)size, PAGE_SIZE - (va & PAGE_MASK));
+    u8 *host = cached_host(cpu->tlb, va, size, MM_WRITE);
+    enum mm_fault fault = host ? FAULT_NONE : mm_access(cpu->mm, va, MM_WRITE, &host);
+    if (fault)
+        return memory_trap(t, TRAP_STORE, fault, va);
+    if (first < size) { // both pages are checked before anything is stored
+        fault = mm_access(cpu->mm, va + first, MM_WRITE, &host);
+        if (fault)
+            return memory_trap(t, TRAP_STORE, fault, va + first);
+        memcpy(host, (u8 *)&value + first, size - first);
+        fault = mm_access(cpu->mm, va, MM_WRITE, &host);
+        ASSERT(fault == FAULT_NONE);
+    }
+    memcpy(host, &value, first);
+    return true;
+}
+
+// Where an aligned atomic access goes; NULL: it traps.
+static NOINLINE void *atomic_slow(struct cpu *cpu, struct trap *t, gva_t va, unsigned size,
+                                  enum mm_access want)
+{
+    u8 *host;
+    if (va & (size - 1)) {
+        *t = (struct trap){.kind = TRAP_MISALIGNED, .value = va};
+        return NULL;
+    }
+    enum mm_fault fault = mm_access(cpu->mm, va, want, &host);
+    if (fault) {
+        memory_trap(t, want == MM_WRITE ? TRAP_STORE : TRAP_LOAD, fault, va);
+        return NULL;
+    }
+    return host;
+}
+
+// ---- Control and status registers -----------------------------------------------------------
+
+enum csr_op { CSR_WRITE, CSR_SET, CSR_CLEAR };
+enum { CSR_FFLAGS = 1, CSR_FRM = 2, CSR_FCSR = 3, CSR_CYCLE = 0xc00, CSR_TIME, CSR_INSTRET };
+
+static bool csr_read(struct cpu *cpu, u32 csr, u64 retired, u64 *out)
+{
+    struct regs *r = cpu->regs;
+    switch (csr) {
+    case CSR_FFLAGS:
+        *out = r->fflags;
+        return true;
+    case CSR_FRM:
+        *out = r->frm;
+        return true;
+    case CSR_FCSR:
+        *out = r->frm << 5 | r->fflags;
+        return true;
+    case CSR_CYCLE:
+    case CSR_INSTRET:
+        *out = retired;
+        return true;
+    case CSR_TIME:
+        *out = cpu->read_time ? cpu->read_time(cpu->read_time_arg) : 0;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool csr_write(struct regs *r, u32 csr, u64 value)
+{
+    switch (csr) {
+    case CSR_FFLAGS:
+        r->fflags = (u32)value & 31;
+        return true;
+    case CSR_FRM:
+        r->frm = (u32)value & 7;
+        return true;
+    case CSR_FCSR:
+        r->fflags = (u32)value & 31;
+        r->frm = (u32)value >> 5 & 7;
+        return true;
+    default:
+        return false; // unknown or read-only
+    }
+}
+
+// False: illegal. "For CSRRS and CSRRC, if rs1=x0, then the instruction will not write to the CSR at
+// all"; a zero immediate likewise.
+static NOINLINE bool csr_access(struct cpu *cpu, const struct slot *s, enum csr_op op, u64 operand,
+                                u64 retired, u64 *out)
+{
+    u32 csr = (u32)s->imm;
+    u64 old, value = operand;
+    fp_flags(cpu->regs);
+    if (!csr_read(cpu, csr, retired, &old))
+        return false;
+    if (op == CSR_SET)
+        value = old | operand;
+    else if (op == CSR_CLEAR)
+        value = old & ~operand;
+    if ((op == CSR_WRITE || s->rs1 != 0) && !csr_write(cpu->regs, csr, value))
+        return false;
+    *out = old;
+    return true;
+}
+
+// ---- Arithmetic that C leaves undefined -----------------------------------------------------
+
+static inline u64 div_signed(i64 a, i64 b)
+{
+    if (unlikely(b == 0))
+        return ~0UL;
+    if (unlikely(b == -1))
+        return -(u64)a;
+    return (u64)(a / b);
+}
+
+static inline u64 rem_signed(i64 a, i64 b)
+{
+    if (unlikely(b == 0))
+        return (u64)a;
+    if (unlikely(b == -1))
+        return 0;
+    return (u64)(a % b);
+}
+
+static inline u64 div_unsigned(u64 a, u64 b)
+{
+    return unlikely(b == 0) ? ~0UL : a / b;
+}
+
+static inline u64 rem_unsigned(u64 a, u64 b)
+{
+    return unlikely(b == 0) ? a : a % b;
+}
+
+// "W" division: on the lower halves, so that the host divides 32 bits.
+static inline u64 divw_signed(i32 a, i32 b)
+{
+    if (unlikely(b == 0))
+        return ~0UL;
+    if (unlikely(b == -1))
+        return (u64)(i64)(i32)(0u - (u32)a);
+    return (u64)(i64)(a / b);
+}
+
+static inline u64 remw_signed(i32 a, i32 b)
+{
+    if (unlikely(b == 0))
+        return (u64)(i64)a;
+    if (unlikely(b == -1))
+        return 0;
+    return (u64)(i64)(a % b);
+}
+
+static inline u64 divw_unsigned(u32 a, u32 b)
+{
+    return unlikely(b == 0) ? ~0UL : (u64)(i64)(i32)(a / b);
+}
+
+static inline u64 remw_unsigned(u32 a, u32 b)
+{
+    return (u64)(i64)(i32)(unlikely(b == 0) ? a : a % b);
+}
+
+__extension__ typedef __int128 i128;
+__extension__ typedef unsigned __int128 u128;
+
+// ---- The vocabulary of rv64.def, over values ------------------------------------------------
+
+#define RS1 x[s->rs1]
+#define RS2 x[s->rs2]
+#define FS1 x[33 + s->rs1]
+#define FS2 x[33 + s->rs2]
+#define FS3 x[33 + s->rs3]
+#define IMM ((u64)(i64)s->imm)
+#define ZIMM ((u64)s->rs1)
+#define PC (page_va + s->off)
+#define NEXT_PC (page_va + s->off + s->len)
+
+#define WR(v) (void)(x[s->rd] = (v))
+#define WF(v) (void)(x[33 + s->rd] = (v))
+
+#define ADD(a, b) ((a) + (b))
+#define SUB(a, b) ((a) - (b))
+#define AND(a, b) ((a) & (b))
+#define OR(a, b) ((a) | (b))
+#define XOR(a, b) ((a) ^ (b))
+#define SLL(a, b) ((a) << ((b) & 63))
+#define SRL(a, b) ((a) >> ((b) & 63))
+#define SRA(a, b) ((u64)((i64)(a) >> ((b) & 63)))
+#define SLT(a, b) ((u64)((i64)(a) < (i64)(b)))
+#define SLTU(a, b) ((u64)((a) < (b)))
+#define SEXT32(v) ((u64)(i64)(i32)(v))
+#define SLLW(a, b) SEXT32((u32)(a) << ((b) & 31))
+#define SRLW(a, b) SEXT32((u32)(a) >> ((b) & 31))
+#define SRAW(a, b) SEXT32((i32)(a) >> ((b) & 31))
+#define MUL(a, b) ((a) * (b))
+#define MULH(a, b) ((u64)(((i128)(i64)(a) * (i64)(b)) >> 64))
+#define MULHSU(a, b) ((u64)(((i128)(i64)(a) * (i128)(u128)(b)) >> 64))
+#define MULHU(a, b) ((u64)(((u128)(a) * (b)) >> 64))
+#define DIV(a, b) div_signed((i64)(a), (i64)(b))
+#define DIVU(a, b) div_unsigned(a, b)
+#define REM(a, b) rem_signed((i64)(a), (i64)(b))
+#define REMU(a, b) rem_unsigned(a, b)
+#define DIVW(a, b) divw_signed((i32)(a), (i32)(b))
+#define DIVUW(a, b) divw_unsigned((u32)(a), (u32)(b))
+#define REMW(a, b) remw_signed((i32)(a), (i32)(b))
+#define REMUW(a, b) remw_unsigned((u32)(a), (u32)(b))
+
+#define EQ(a, b) ((a) == (b))
+#define NE(a, b) ((a) != (b))
+#define LT(a, b) ((i64)(a) < (i64)(b))
+#define GE(a, b) ((i64)(a) >= (i64)(b))
+#define LTU(a, b) ((a) < (b))
+#define GEU(a, b) ((a) >= (b))
+
+// The access types as they alias guest memory, which has no C type.
+typedef i8 __attribute__((may_alias)) mem_i8;
+typedef u8 __attribute__((may_alias)) mem_u8;
+typedef i16 __attribute__((may_alias)) mem_i16;
+typedef u16 __attribute__((may_alias)) mem_u16;
+typedef i32 __attribute__((may_alias)) mem_i32;
+typedef u32 __attribute__((may_alias)) mem_u32;
+typedef i64 __attribute__((may_alias)) mem_i64;
+typedef u64 __attribute__((may_alias)) mem_u64;
+
+#define HITS(type, tag) ((va_ & (TLB_PAGE_MASK | (sizeof(type) - 1))) == (tag))
+#define HOST(type) ((mem_##type *)(uintptr_t)(va_ + e_->addend))
+
+#define LOAD(type, address)                                                                        \
+    ({                                                                                             \
+        gva_t va_ = (address);                                                                     \
+        const struct tlb_entry *e_ = tlb_slot(tlb, va_);                                           \
+        u64 v_;                                                                                    \
+        if (likely(HITS(type, e_->read)))                                                          \
+            v_ = (u64)*HOST(type);                                                                 \
+        else if (likely(load_slow(cpu, &trap, va_, sizeof(type), &v_)))                            \
+            v_ = (u64)(type)v_;                                                                    \
+        else                                                                                       \
+            goto trapped;                                                                          \
+        v_;                                                                                        \
+    })
+
+#define STORE(type, address, v)                                                                    \
+    do {                                                                                           \
+        gva_t va_ = (address);                                                                     \
+        const struct tlb_entry *e_ = tlb_slot(tlb, va_);                                           \
+        if (likely(HITS(type, e_->write))) {                                                       \
+            *HOST(type) = (type)(v);                                                               \
+        } else {                                                                                   \
+            if (!store_slow(cpu, &trap, va_, sizeof(type), v))                                     \
+                goto trapped;                                                                      \
+            if (unlikely(cpu->store->code_epoch != arena->epoch))                                  \
+                goto leave;                                                                        \
+        }                                                                                          \
+    } while (0)
+
+#define ATOMIC_HOST(type, tag, want)                                                               \
+    ({                                                                                             \
+        const struct tlb_entry *e_ = tlb_slot(tlb, va_);                                           \
+        type *p_;                                                                                  \
+        if (likely(HITS(type, e_->tag)))                                                           \
+            p_ = (type *)(uintptr_t)(va_ + e_->addend);                                            \
+        else if (!(p_ = atomic_slow(cpu, &trap, va_, sizeof(type), want)))                         \
+            goto trapped;                                                                          \
+        p_;                                                                                        \
+    })
+
+#define LOAD_RESERVED(type, address)                                                               \
+    ({                                                                                             \
+        gva_t va_ = (address);                                                                     \
+        type *at_ = ATOMIC_HOST(type, read, MM_READ);                                              \
+        u64 v_ = (u64)__atomic_load_n(at_, __ATOMIC_SEQ_CST);                                      \
+        cpu->regs->reservation = va_;                                                              \
+        cpu->regs->reserved_value = v_;                                                            \
+        v_;                                                                                        \
+    })
+
+#define STORE_CONDITIONAL(type, address, v)                                                        \
+    ({                                                                                             \
+        gva_t va_ = (address);                                                                     \
+        type *at_ = ATOMIC_HOST(type, write, MM_WRITE);                                            \
+        type expected_ = (type)cpu->regs->reserved_value;                                          \
+        bool ok_ = cpu->regs->reservation == va_ &&                                                \
+                   __atomic_compare_exchange_n(at_, &expected_, (type)(v), false,                  \
+                                               __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                \
+        cpu->regs->reservation = ~0UL;                                                             \
+        (u64)!ok_;                                                                                 \
+    })
+
+#define AMO(type, address, v, operation)                                                           \
+    ({                                                                                             \
+        gva_t va_ = (address);                                                                     \
+        type *at_ = ATOMIC_HOST(type, write, MM_WRITE);                                            \
+        (u64) operation(at_, (type)(v), __ATOMIC_SEQ_CST);                                         \
+    })
+#define AMO_SWAP(type, address, v) AMO(type, address, v, __atomic_exchange_n)
+#define AMO_ADD(type, address, v) AMO(type, address, v, __atomic_fetch_add)
+#define AMO_XOR(type, address, v) AMO(type, address, v, __atomic_fetch_xor)
+#define AMO_AND(type, address, v) AMO(type, address, v, __atomic_fetch_and)
+#define AMO_OR(type, address, v) AMO(type, address, v, __atomic_fetch_or)
+
+// as: the type to compare in; keep: what makes memory keep its value.
+#define AMO_SELECT(type, as, address, v, keep)                                                     \
+    ({                                                                                             \
+        gva_t va_ = (address);                                                                     \
+        type *at_ = ATOMIC_HOST(type, write, MM_WRITE);                                            \
+        type new_ = (type)(v), old_ = __atomic_load_n(at_, __ATOMIC_RELAXED);                      \
+        while (!__atomic_compare_exchange_n(at_, &old_, (as)old_ keep (as)new_ ? old_ : new_,      \
+                                            false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))            \
+            ;                                                                                      \
+        (u64) old_;                                                                                \
+    })
+#define UNSIGNED_i32 u32
+#define UNSIGNED_i64 u64
+#define AMO_MIN(type, address, v) AMO_SELECT(type, type, address, v, <)
+#define AMO_MAX(type, address, v) AMO_SELECT(type, type, address, v, >)
+#define AMO_MINU(type, address, v) AMO_SELECT(type, UNSIGNED_##type, address, v, <)
+#define AMO_MAXU(type, address, v) AMO_SELECT(type, UNSIGNED_##type, address, v, >)
+
+#define BOX32(v) fp_box((u32)(v))
+#define FP(f, ...) f(cpu->regs, __VA_ARGS__)
+#define FP_RM(f, ...)                                                                              \
+    ({                                                                                             \
+        unsigned rm_ = (unsigned)s->imm;                                                           \
+        if (likely(rm_ == 7))                                                                      \
+            rm_ = cpu->regs->frm;                                                                  \
+        if (unlikely(rm_ > FP_RMM))                                                                \
+            goto bad_rounding;                                                                     \
+        f(cpu->regs, __VA_ARGS__, rm_);                                                            \
+    })
+
+#define CSR(op, v)                                                                                 \
+    do {                                                                                           \
+        u64 old_;                                                                                  \
+        if (!csr_access(cpu, s, op, v, cpu->retired + (u64)(start - budget - s->n), &old_))        \
+            goto illegal_word;                                                                     \
+        WR(old_);                                                                                  \
+    } while (0)
+
+// Only "writes before reads" needs an instruction on the host; fence.tso leaves that out.
+#define FENCE(sets)                                                                                \
+    do {                                                                                           \
+        u32 sets_ = (u32)(sets);                                                                   \
+        if ((sets_ & 0x50) && (sets_ & 0x0a) && (sets_ >> 8 & 15) != 8)                            \
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);                                               \
+        else                                                                                       \
+            __atomic_signal_fence(__ATOMIC_SEQ_CST);                                               \
+    } while (0)
+
+#define FENCE_I()                                                                                  \
+    do {                                                                                           \
+        pc = NEXT_PC;                                                                              \
+        goto find;                                                                                 \
+    } while (0)
+
+#define TRAP(k)                                                                                    \
+    do {                                                                                           \
+        trap = (struct trap){.kind = k};                                                           \
+        goto trapped;                                                                              \
+    } while (0)
+
+// ---- Dispatch -------------------------------------------------------------------------------
+
+#define DISPATCH() goto *(void *)(base + (i32)s->handler)
+
+#define NEXT()                                                                                     \
+    do {                                                                                           \
+        s++;                                                                                       \
+        DISPATCH();                                                                                \
+    } while (0)
+
+#define ENTER()                                                                                    \
+    do {                                                                                           \
+        budget -= s->n;                                                                            \
+        if (unlikely(budget < 0))                                                                  \
+            goto exhausted;                                                                        \
+        DISPATCH();                                                                                \
+    } while (0)
+
+// Goes to pc if its page is cached and the place decoded (C4).
+#define JUMP()                                                                                     \
+    do {                                                                                           \
+        u64 i_ = (pc >> PAGE_SHIFT) & (TLB_SIZE - 1);                                              \
+        if (likely(tlb->entry[i_].exec == (pc & TLB_PAGE_MASK))) {                                 \
+            struct code_page *p_ = arena->cached[i_];                                              \
+            u64 slot_ = p_->map[(pc & PAGE_MASK) / 2];                                             \
+            if (likely(slot_)) {                                                                   \
+                page_va = pc & TLB_PAGE_MASK;                                                      \
+                s = &p_->slot[slot_ - 1];                                                          \
+                ENTER();                                                                           \
+            }                                                                                      \
+        }                                                                                          \
+        goto find;                                                                                 \
+    } while (0)
+
+#define CALL_REG(target)                                                                           \
+    do {                                                                                           \
+        pc = (target) & ~1UL;                                                                      \
+        WR(NEXT_PC);                                                                               \
+        JUMP();                                                                                    \
+    } while (0)
+
+// An atomic access may have thrown code away by its slow path (E5).
+#define DONE_A                                                                                     \
+    do {                                                                                           \
+        if (unlikely(cpu->store->code_epoch != arena->epoch))                                      \
+            goto leave;                                                                            \
+        NEXT();                                                                                    \
+    } while (0)
+#define DONE_R NEXT()
+#define DONE_I NEXT()
+#define DONE_S NEXT()
+#define DONE_B
+#define DONE_U NEXT()
+#define DONE_J
+#define DONE_SH NEXT()
+#define DONE_CSR NEXT()
+#define DONE_FR NEXT()
+#define DONE_R4 NEXT()
+#define DONE_N
+
+#define LINKED_A(name, ...)
+#define LINKED_R(name, ...)
+#define LINKED_I(name, ...)
+#define LINKED_S(name, ...)
+#define LINKED_U(name, ...)
+#define LINKED_SH(name, ...)
+#define LINKED_CSR(name, ...)
+#define LINKED_FR(name, ...)
+#define LINKED_R4(name, ...)
+#define LINKED_N(name, ...)
+
+struct trap cpu_run(struct cpu *cpu, u64 instructions)
+{
+#define LABEL(name) [OP_##name] = (i32)((char *)&&h_##name - (char *)&&h_illegal),
+#define LINKED_B(name, ...)                                                                        \
+    [CODE_LINKED + OP_##name] = (i32)((char *)&&linked_##name - (char *)&&h_illegal),
+#define LINKED_J LINKED_B
+    static const i32 handlers[CODE_HANDLERS] = {
+#define INSN(name, bits, format, ...) LABEL(name)
+#include "isa/rv64.def"
+#undef INSN
+#define INSN(name, bits, format, ...) LINKED_##format(name)
+#include "isa/rv64.def"
+#undef INSN
+        [CODE_END] = (i32)((char *)&&h_end - (char *)&&h_illegal),
+        [CODE_LINK] = (i32)((char *)&&h_link - (char *)&&h_illegal),
+        [CODE_STRADDLE] = (i32)((char *)&&h_straddle - (char *)&&h_illegal),
+        [CODE_STOP] = (i32)((char *)&&h_stop - (char *)&&h_illegal),
+    };
+#undef LINKED_B
+#undef LINKED_J
+
+    const char *const base = (const char *)&&h_illegal;
+    struct code_arena *const arena = code_arena_of(cpu->store, handlers);
+    struct tlb *const tlb = cpu->tlb;
+    u64 *const x = cpu->regs->x;
+    struct trap trap = {.kind = TRAP_FETCH, .error = FAULT_NOMEM, .value = cpu->regs->pc};
+    struct slot scratch[CODE_SCRATCH], cut[256];
+    struct slot *s;
+    gva_t page_va = 0, pc = cpu->regs->pc;
+    i64 start = (i64)MIN(instructions, (u64)INT64_MAX), budget = start;
+    enum mm_fault fault;
+    i32 linked;
+
+    if (!arena)
+        return trap;
+    code_sync(arena, cpu->store, tlb);
+    fp_enter(cpu->regs);
+    JUMP();
+
+    // The instructions. A branch or jal that is not linked yet computes what to become and takes
+    // the long way once.
+#define BRANCH(condition)                                                                          \
+    do {                                                                                           \
+        if (condition)                                                                             \
+            goto take;                                                                             \
+        s++;                                                                                       \
+        ENTER();                                                                                   \
+    } while (0)
+#define CALL(target)                                                                               \
+    do {                                                                                           \
+        WR(NEXT_PC);                                                                               \
+        goto take;                                                                                 \
+    } while (0)
+#define LINKED_B(name, ...) linked = handlers[CODE_LINKED + OP_##name];
+#define LINKED_J LINKED_B
+#define INSN(name, bits, format, operands, ...)                                                    \
+    h_##name : {                                                                                   \
+        LINKED_##format(name) __VA_ARGS__;                                                         \
+        DONE_##format;                                                                             \
+    }
+#include "isa/rv64.def"
+#undef INSN
+#undef LINKED_B
+#undef LINKED_J
+#undef BRANCH
+#undef CALL
+
+    // The linked forms: imm is the distance to the target's slot.
+#define BRANCH(condition)                                                                          \
+    do {                                                                                           \
+        if (condition) {                                                                           \
+            s += s->imm;                                                                           \
+            ENTER();                                                                               \
+        }                                                                                          \
+        s++;                                                                                       \
+        ENTER();                                                                                   \
+    } while (0)
+#define CALL(target)                                                                               \
+    do {                                                                                           \
+        WR(NEXT_PC);                                                                               \
+        s += s->imm;                                                                               \
+        ENTER();                                                                                   \
+    } while (0)
+#define LINKED_B(name, ...) linked_##name : __VA_ARGS__;
+#define LINKED_J LINKED_B
+#define INSN(name, bits, format, operands, ...) LINKED_##format(name, __VA_ARGS__)
+#include "isa/rv64.def"
+#undef INSN
+#undef LINKED_B
+#undef LINKED_J
+
+h_illegal:
+    trap = (struct trap){.kind = TRAP_ILLEGAL, .value = (u32)s->imm};
+    goto trapped;
+
+h_end:
+    pc = PC;
+    JUMP();
+
+h_link:
+    s += s->imm;
+    ENTER();
+
+h_straddle:
+    pc = PC;
+    if (budget == 0)
+        goto out_of_budget;
+    {
+        gva_t at;
+        fault = code_straddle(cpu, arena, pc, scratch, &at);
+        if (fault) {
+            memory_trap(&trap, TRAP_FETCH, fault, at);
+            goto out;
+        }
+    }
+    s = scratch;
+    ENTER();
+
+h_stop:
+    pc = PC;
+    goto out_of_budget;
+
+take: // a taken branch or jal, not linked
+    pc = ADD(PC, IMM);
+    if ((pc & TLB_PAGE_MASK) == page_va && code_is_cached(arena, s) &&
+        cpu->store->code_epoch == arena->epoch) {
+        struct slot *to = code_find_near(arena, cpu->store, code_page_of(arena, s),
+                                         (u32)(pc & PAGE_MASK));
+        s->imm = (i32)(to - s);
+        s->handler = (u32)linked;
+        s = to;
+        ENTER();
+    }
+    JUMP();
+
+find: // pc is not cached, or cached things may have changed
+    if (budget == 0)
+        goto out_of_budget;
+    fault = code_find(cpu, arena, pc, scratch, &s);
+    if (fault) {
+        memory_trap(&trap, TRAP_FETCH, fault, pc);
+        goto out;
+    }
+    page_va = pc & TLB_PAGE_MASK;
+    ENTER();
+
+leave: // after an instruction that has completed, but whose block may be gone
+    budget += s->n - 1;
+    pc = NEXT_PC;
+    goto find;
+
+exhausted: // the budget does not cover the basic block at s (E2)
+    pc = PC;
+    budget += s->n;
+    if (budget == 0)
+        goto out_of_budget;
+    for (i64 i = 0; i < budget; i++) {
+        cut[i] = s[i];
+        cut[i].n = (u8)(budget - i);
+    }
+    cut[budget] = (struct slot){.handler = (u32)handlers[CODE_STOP], .off = s[budget].off};
+    budget = 0;
+    s = cut;
+    DISPATCH();
+
+bad_rounding:
+illegal_word:
+    trap = (struct trap){.kind = TRAP_ILLEGAL, .value = code_word(cpu, PC)};
+trapped: // at s, which has not completed
+    budget += s->n;
+    pc = PC;
+    goto out;
+
+out_of_budget:
+    trap = (struct trap){.kind = TRAP_BUDGET};
+out:
+    fp_flags(cpu->regs);
+    cpu->regs->pc = pc;
+    cpu->retired += (u64)(start - budget);
+    return trap;
+}
