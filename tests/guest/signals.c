@@ -1,11 +1,11 @@
 /*
- * signals.c - sigaction(2) flags, masks, queues, stop and continue, timers, EINTR.
+ * signals.c - sigaction(2) flags, masks, queues, stop and continue, EINTR, frames.
  * Signals that the program's own instructions cause are in signals_fault.c.
  */
 #include "check.h"
 #include <pthread.h>
+#include <fenv.h>
 #include <setjmp.h>
-#include <sys/time.h>
 #include <ucontext.h>
 
 static volatile sig_atomic_t counted, depth, deepest;
@@ -395,67 +395,7 @@ static void stopped_process_keeps_signals_for_later(void)
     CHECK_EXIT(pid, 6);
 }
 
-/* ---- timers ---- */
-
-static void setitimer_repeats(void)
-{
-    struct itimerval timer = { { 0, 3000 }, { 0, 5000 } }, old;
-    check_handler(SIGALRM, count, 0);
-    long begin = check_now_ms();
-    CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
-    while (counted < 4)
-        pause();
-    CHECK(check_now_ms() - begin >= 13);
-    memset(&timer, 0, sizeof timer);
-    CHECK_EQ(setitimer(ITIMER_REAL, &timer, &old), 0);
-    CHECK_EQ(old.it_interval.tv_usec, 3000);
-}
-
-static void alarm_returns_what_was_left(void)
-{
-    CHECK_EQ(alarm(50), 0);
-    unsigned left = alarm(20);
-    CHECK(left == 50 || left == 49);
-    left = alarm(0);
-    CHECK(left == 20 || left == 19);
-    CHECK_EQ(alarm(0), 0);
-}
-
-static void virtual_timer_counts_cpu(void)
-{
-    struct itimerval timer = { { 0, 0 }, { 0, 10000 } };
-    check_handler(SIGVTALRM, count, 0);
-    CHECK_EQ(setitimer(ITIMER_VIRTUAL, &timer, NULL), 0);
-    check_sleep_ms(25);
-    CHECK_EQ(counted, 0);                         /* sleeping costs nothing */
-    volatile unsigned long spin = 0;
-    long begin = check_now_ms();
-    while (counted == 0 && check_now_ms() - begin < 3000)
-        spin++;
-    CHECK_EQ(counted, 1);
-}
-
-static void posix_timer_with_value(void)
-{
-    struct sigevent event;
-    struct itimerspec value = { { 0, 0 }, { 0, 5000000 } };
-    timer_t timer;
-
-    check_action(SIGUSR1, keep, 0);
-    memset(&event, 0, sizeof event);
-    event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = SIGUSR1;
-    event.sigev_value.sival_int = 77;
-    CHECK_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
-    CHECK_EQ(timer_settime(timer, 0, &value, NULL), 0);
-    while (counted == 0)
-        check_sleep_ms(1);
-    CHECK_EQ(last.si_code, SI_TIMER);
-    CHECK_EQ(last.si_value.sival_int, 77);
-    CHECK_EQ(timer_delete(timer), 0);
-}
-
-/* ---- handlers that do not return, and what they may change ---- */
+/* ---- handlers that do not return, and what a frame holds ---- */
 
 static sigjmp_buf home;
 static void jump(int number)
@@ -496,14 +436,48 @@ static void handler_edits_the_saved_mask(void)
     CHECK(sigismember(&now, SIGUSR2));
 }
 
-static void errno_and_fp_survive_a_handler(void)
+static void spoil_everything(int number)
 {
-    volatile double x = 1.25;
-    check_handler(SIGUSR1, count, 0);
-    double y = x * 3;
+    (void)number;
+    errno = 1234;
+    fesetround(FE_UPWARD);
+#ifdef __riscv
+    __asm__ volatile("li t0, -1\n li t1, -1\n li t2, -1\n li t3, -1\n li t4, -1\n li t5, -1\n"
+                     "li t6, -1\n li a1, -1\n li a7, -1\n"
+                     "fmv.d.x f0, t0\n fmv.d.x f1, t0\n fmv.d.x f15, t0\n fmv.d.x f31, t0\n"
+                     : : : "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a1", "a7", "f0", "f1", "f15",
+                       "f31");
+#endif
+    counted++;
+}
+
+/* All registers, FP registers and the rounding mode come back from the frame. */
+static void registers_survive_a_handler(void)
+{
+    check_handler(SIGUSR1, spoil_everything, 0);
+    errno = 0;
     raise(SIGUSR1);
-    CHECK(y == 3.75);
-    CHECK(x * 2 + y == 6.25);
+    CHECK_EQ(errno, 1234);                        /* errno is the handler's own business */
+    CHECK_EQ(fegetround(), FE_TONEAREST);
+#ifdef __riscv
+    uint64_t x[6];
+    double f[4];
+    __asm__ volatile("li t1, 1\n li t2, 2\n li t3, 3\n li t4, 4\n li t5, 5\n li t6, 6\n"
+                     "fcvt.d.l f0, t1\n fcvt.d.l f1, t2\n fcvt.d.l f15, t3\n fcvt.d.l f31, t4\n"
+                     "mv a0, %2\n li a1, 10\n li a7, 129\n ecall\n" /* kill(getpid(), SIGUSR1) */
+                     "addi a1, a1, -10\n or t1, t1, a1\n"
+                     "sd t1, 0(%0)\n sd t2, 8(%0)\n sd t3, 16(%0)\n sd t4, 24(%0)\n"
+                     "sd t5, 32(%0)\n sd t6, 40(%0)\n"
+                     "fsd f0, 0(%1)\n fsd f1, 8(%1)\n fsd f15, 16(%1)\n fsd f31, 24(%1)\n"
+                     : : "r"(x), "r"(f), "r"((long)getpid())
+                     : "memory", "a0", "a1", "a7", "t1", "t2", "t3", "t4", "t5", "t6", "f0", "f1",
+                       "f15", "f31");
+    CHECK_EQ(counted, 2);
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ(x[i], i + 1);
+    for (int i = 0; i < 4; i++)
+        CHECK(f[i] == i + 1);
+#endif
 }
 
 static const struct check_case cases[] = {
@@ -525,12 +499,8 @@ static const struct check_case cases[] = {
     CASE(ignored_and_stop_do_not_interrupt),
     CASE(sigcont_runs_its_handler_and_discards_stops),
     CASE(stopped_process_keeps_signals_for_later),
-    CASE(setitimer_repeats),
-    CASE(alarm_returns_what_was_left),
-    CASE(virtual_timer_counts_cpu),
-    CASE(posix_timer_with_value),
     CASE(siglongjmp_restores_the_mask),
     CASE(handler_edits_the_saved_mask),
-    CASE(errno_and_fp_survive_a_handler),
+    CASE(registers_survive_a_handler),
 };
 CHECK_MAIN(cases)

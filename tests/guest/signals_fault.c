@@ -125,6 +125,22 @@ static void sigbus_beyond_the_end_of_a_file(void)
     CHECK_ERR(write(pipes[1], q + PAGE, 1), EFAULT);
 }
 
+/* An atomic access must be aligned (a plain one need not be). */
+static void misaligned_atomic_is_sigbus(void)
+{
+#ifdef __riscv
+    char *p = check_private(1);
+    memset(p, 'a', 64);
+    FAULTS(SIGBUS, __asm__ volatile("amoadd.w zero, %0, (%1)" : : "r"(1), "r"(p + 2) : "memory"));
+    CHECK_EQ(last.si_code, BUS_ADRALN);
+    FAULTS(SIGBUS, __asm__ volatile("lr.d t0, (%0)" : : "r"(p + 4) : "memory", "t0"));
+    for (int i = 0; i < 64; i++)
+        CHECK_EQ(p[i], 'a');
+#else
+    check_skip("riscv only");
+#endif
+}
+
 static void sigill_has_the_pc(void)
 {
 #ifdef __riscv
@@ -380,6 +396,7 @@ static const struct check_case cases[] = {
     CASE(jump_into_data_faults),
     CASE(straddling_access_faults_whole),
     CASE(sigbus_beyond_the_end_of_a_file),
+    CASE(misaligned_atomic_is_sigbus),
     CASE(sigill_has_the_pc),
     CASE(ebreak_is_sigtrap),
     CASE(mended_fault_is_retried),
