@@ -11,7 +11,8 @@
 // (E5) A store may throw decoded code away, its own too (C5): after the slow path, leave.
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-gcse", "no-crossjumping") // one indirect jump for each handler
+// One indirect jump for each handler, and all labels in one section.
+#pragma GCC optimize("no-gcse", "no-crossjumping", "no-reorder-blocks-and-partition")
 #endif
 
 #include <string.h>
