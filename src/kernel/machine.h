@@ -22,6 +22,7 @@ struct machine_options {
     enum order order;
     bool virtual_time;
     bool strace, verbose, wait_all, init;
+    bool stats;         // also count what takes a walk (frames_would_copy, frames_thrown_away)
     struct fs_options fs;
 };
 
@@ -59,6 +60,7 @@ struct machine {
     u64 unknown_calls[8];   // bitmap of system calls already named
     gva_t vdso_sigreturn;
     struct backing *vdso;
+    char error[256];        // why machine_start failed, one line
 };
 
 MUST_CHECK int machine_new(struct machine **out, const struct machine_options *o);
@@ -67,6 +69,7 @@ void machine_free(struct machine *m);
 MUST_CHECK int machine_start(struct machine *m, const char *path, char *const argv[],
                              char *const envp[], const char *cwd);
 void machine_run(struct machine *m); // until the program ended, fuel or time is used up
+const char *machine_error(struct machine *m); // of the last machine_start; "" if none
 void machine_signal(struct machine *m, int signal); // async-signal-safe
 
 static inline struct task *task_at(struct machine *m, task_t id) { return pool_at(&m->tasks, id); }
@@ -74,7 +77,8 @@ static inline struct group *group_at(struct machine *m, group_t id) { return poo
 static inline struct group *group_of(struct machine *m, struct task *t) { return group_at(m, t->group); }
 
 // ---- task.c
-MUST_CHECK int pid_set(struct machine *m, u32 pid, task_t id); // id 0 removes
+MUST_CHECK int pid_set(struct machine *m, u32 pid, task_t id);
+void pid_clear(struct machine *m, u32 pid);
 task_t pid_find(struct machine *m, u32 pid);
 MUST_CHECK int pid_new(struct machine *m, u32 *pid);
 
@@ -108,6 +112,12 @@ int park_killable(struct machine *m, struct task *t);   // only a fatal signal e
 void park_until(struct machine *m, struct task *t, u64 when); // before park(): time-out, absolute ns
 
 // ---- fork.c, exec.c, exit.c, signal.c
+void group_reap(struct machine *m, struct group *g); // frees a zombie
+void group_stop(struct machine *m, struct group *g, u8 signal);
+void task_free(struct machine *m, struct task *t);
+MUST_CHECK int group_new(struct machine *m, struct group *parent, u32 pid, struct group **out);
+MUST_CHECK int task_new(struct machine *m, struct group *g, u32 tid, struct task **out);
+
 struct clone_args { u64 flags, stack, tls; gva_t pidfd, child_tid, parent_tid; u32 exit_signal; };
 i64 task_clone(struct machine *m, struct task *t, const struct clone_args *a);
 void vfork_release(struct machine *m, struct task *child);
@@ -122,9 +132,11 @@ bool signal_fatal_pending(struct machine *m, struct task *t);
 int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *info);
 int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo *info);
 void signal_force(struct machine *m, struct task *t, const struct g_siginfo *info); // a fault
-void signal_deliver(struct machine *m, struct task *t, i64 *result, bool from_call);
+void signal_deliver(struct machine *m, struct task *t); // before the task goes on; may end it
 void sigqueue_clear(struct machine *m, struct sigqueue *q);
-int sighand_own(struct machine *m, struct sighand *h);
+MUST_CHECK int sighand_new(struct sighand **out);
+MUST_CHECK int sighand_fork(struct sighand *h, struct sighand **out);
+MUST_CHECK int sighand_own(struct machine *m, struct sighand *h); // actions may be changed after it
 void sighand_put(struct machine *m, struct sighand *h);
 
 // ---- futex.c

@@ -43,6 +43,7 @@ struct call {
     u32 number;
     u64 arg[6];
     u64 deadline;   // machine time in ns when the wait times out; 0 = none
+    i32 restart;    // it was interrupted: ERESTARTSYS or ERESTARTNOHAND; 0 = no
     u64 progress;   // what the call keeps between entries
     u64 state[2];
 };
@@ -56,7 +57,6 @@ struct task {
     bool in_vfork;      // a vfork child that has not released its parent
     bool restore_mask;  // saved_mask is to be restored after the next signal
     bool timed_out;     // the wait ended by its deadline
-    bool interrupted;   // woken by a signal
     bool clone_child;   // its exit signal is not SIGCHLD
     task_t vfork_parent;
     task_t next, prev;  // in the run queue
@@ -82,13 +82,13 @@ struct group {
     group_t id;
     u32 pid, pgid, sid;
     group_t parent;
-    task_t real_parent_task;
     group_t children;   // first child
     group_t snext, sprev; // siblings
-    task_t leader, tasks;
-    u32 ntasks;         // alive
-    bool zombie, stopped, stop_reported, continued, exiting, subreaper, execed, kernel;
-    bool group_exit, dumpable;
+    task_t leader;      // stays until the group is reaped
+    task_t tasks;       // list of live threads
+    u32 ntasks;         // live threads
+    bool zombie, stopped, stop_reported, continued, subreaper, execed, kernel;
+    bool dumpable, dead;    // dead: its last thread has ended
     i32 exit_status;    // as wait4 reports it
     u8 exit_signal;
     u8 stop_signal;
@@ -98,12 +98,11 @@ struct group {
     u32 tty;            // has the controlling terminal
     u64 limit[G_RLIM_COUNT][2];
     u64 itimer_value[3], itimer_interval[3]; // ns; [0] real (absolute machine time), others instructions
-    u64 timer_slot;
+    u32 timer_slot;
     u64 instructions, child_instructions; // of ended threads; of reaped children
     u64 start_time;
     u64 min_faults;
     i32 nice;
-    u32 umask_unused;
     char *exe;          // guest path, for /proc/self/exe
 };
 

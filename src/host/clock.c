@@ -1,0 +1,71 @@
+#include "host/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+static u64 read_clock(clockid_t clock)
+{
+    struct timespec ts;
+    clock_gettime(clock, &ts);
+    return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
+}
+
+u64 host_monotonic(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+u64 host_realtime(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+_Static_assert(sizeof(struct host_pollfd) == sizeof(struct pollfd), "poll's layout");
+
+int host_wait(struct host_pollfd *fds, u32 n, int timeout_ms)
+{
+    int r = poll((struct pollfd *)fds, n, timeout_ms);
+    return r < 0 ? 0 : r;
+}
+
+u32 host_uid(void)
+{
+    return getuid();
+}
+
+u32 host_gid(void)
+{
+    return getgid();
+}
+
+int host_event_new(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+void host_event_set(int fd)
+{
+    u64 one = 1;
+    int saved = errno;
+    if (write(fd, &one, sizeof one) < 0) {
+        // full: it is set already
+    }
+    errno = saved;
+}
+
+void host_event_clear(int fd)
+{
+    u64 value;
+    if (read(fd, &value, sizeof value) < 0) {
+        // empty: nothing to clear
+    }
+}
+
+void host_event_free(int fd)
+{
+    close(fd);
+}

@@ -1,0 +1,18 @@
+// Time, waiting and identity from the host.
+#ifndef HOST_CLOCK_H
+#define HOST_CLOCK_H
+
+#include "base/types.h"
+
+u64 host_monotonic(void); // ns
+u64 host_realtime(void);  // ns since 1970
+struct host_pollfd { int fd; short events, revents; }; // poll(2)'s struct
+// poll(2); -1 = no limit. Descriptors ready, 0 for a time-out or a signal.
+int host_wait(struct host_pollfd *fds, u32 n, int timeout_ms);
+u32 host_uid(void);
+u32 host_gid(void);
+int host_event_new(void);           // an eventfd, nonblocking; -errno
+void host_event_set(int fd);        // async-signal-safe
+void host_event_clear(int fd);
+void host_event_free(int fd);
+#endif

@@ -1,0 +1,243 @@
+// The end of threads and processes, zombies, orphans, and what parents hear of it.
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "kernel/machine.h"
+#include "kernel/syscall.h"
+#include "mm/uaccess.h"
+
+// ---- what the parent hears -----------------------------------------------------------------------
+
+static struct g_siginfo child_info(const struct group *g, i32 code)
+{
+    struct g_siginfo info = {.signo = G_SIGCHLD, .code = code};
+    info.child.pid = (i32)g->pid;
+    info.child.uid = g->uid;
+    switch (code) {
+    case G_CLD_EXITED:
+        info.child.status = g->exit_status >> 8 & 0xff;
+        break;
+    case G_CLD_STOPPED:
+        info.child.status = g->stop_signal;
+        break;
+    case G_CLD_CONTINUED:
+        info.child.status = G_SIGCONT;
+        break;
+    default:
+        info.child.status = g->exit_status & 0x7f;
+    }
+    return info;
+}
+
+static const struct g_sigaction *chld_action(struct machine *m, struct group *parent)
+{
+    if (parent->kernel || !parent->tasks)
+        return NULL;
+    return &task_at(m, parent->tasks)->sighand->actions->at[G_SIGCHLD - 1];
+}
+
+void child_state_changed(struct machine *m, struct group *child, i32 code)
+{
+    struct group *parent = child->parent ? group_at(m, child->parent) : NULL;
+    if (!parent)
+        return;
+    const struct g_sigaction *act = chld_action(m, parent);
+    struct g_siginfo info = child_info(child, code);
+    bool stop = code == G_CLD_STOPPED || code == G_CLD_CONTINUED;
+    if (act && !(stop && act->flags & G_SA_NOCLDSTOP)) {
+        info.signo = stop ? G_SIGCHLD : child->exit_signal;
+        if (info.signo)
+            (void)signal_send_group(m, parent, &info);
+    }
+    wake_channel(m, CHAN(CHAN_CHILD, parent->id));
+}
+
+// ---- leaving -------------------------------------------------------------------------------------
+
+static void unlink_task(struct machine *m, struct group *g, struct task *t)
+{
+    if (t->gprev)
+        task_at(m, t->gprev)->gnext = t->gnext;
+    else
+        g->tasks = t->gnext;
+    if (t->gnext)
+        task_at(m, t->gnext)->gprev = t->gprev;
+    t->gnext = t->gprev = 0;
+    g->ntasks--;
+}
+
+static void unlink_child(struct machine *m, struct group *g)
+{
+    if (g->sprev)
+        group_at(m, g->sprev)->snext = g->snext;
+    else
+        group_at(m, g->parent)->children = g->snext;
+    if (g->snext)
+        group_at(m, g->snext)->sprev = g->sprev;
+    g->snext = g->sprev = 0;
+}
+
+static void link_child(struct machine *m, struct group *parent, struct group *g)
+{
+    g->parent = parent->id;
+    g->snext = parent->children;
+    g->sprev = 0;
+    if (parent->children)
+        group_at(m, parent->children)->sprev = g->id;
+    parent->children = g->id;
+}
+
+// The last thread that is not its group's leader goes at once; the leader stays for the zombie.
+static void release_task(struct machine *m, struct group *g, struct task *t)
+{
+    t->state = TASK_DEAD;
+    if (t->id != g->leader && t->id != m->current)
+        task_free(m, t);
+}
+
+void group_reap(struct machine *m, struct group *g)
+{
+    struct task *leader = task_at(m, g->leader);
+    struct group *parent = group_at(m, g->parent);
+    parent->child_instructions += g->instructions + g->child_instructions;
+    unlink_child(m, g);
+    sigqueue_clear(m, &g->pending);
+    deadline_drop(m, g->id, true);
+    pid_clear(m, leader->tid);
+    if (leader->id == m->current)
+        leader->group = 0; // the scheduler frees it when it lets go
+    else
+        task_free(m, leader);
+    mem_free(g->exe);
+    pool_free(&m->groups, g->id);
+}
+
+static struct group *reaper_of(struct machine *m, struct group *g)
+{
+    for (group_t id = g->parent; id; id = group_at(m, id)->parent) {
+        struct group *p = group_at(m, id);
+        if (p->kernel || p->pid == 1 || (p->subreaper && !p->dead))
+            return p;
+    }
+    return group_at(m, m->init_group);
+}
+
+// A zombie is kept for a parent that will wait for it.
+static void notify_exit(struct machine *m, struct group *g)
+{
+    struct group *parent = group_at(m, g->parent);
+    const struct g_sigaction *act = chld_action(m, parent);
+    bool nobody_waits = parent->kernel || (act && g->exit_signal == G_SIGCHLD &&
+                                           (act->handler == 1 || act->flags & G_SA_NOCLDWAIT));
+    i32 code = (g->exit_status & 0x7f) == 0 ? G_CLD_EXITED
+               : g->exit_status & 0x80      ? G_CLD_DUMPED
+                                            : G_CLD_KILLED;
+    g->zombie = true;
+    child_state_changed(m, g, code);
+    if (nobody_waits)
+        group_reap(m, g);
+}
+
+static void reparent_children(struct machine *m, struct group *g)
+{
+    struct group *reaper = reaper_of(m, g);
+    while (g->children) {
+        struct group *child = group_at(m, g->children);
+        unlink_child(m, child);
+        link_child(m, reaper, child);
+        child->exit_signal = G_SIGCHLD;
+        if (child->pdeath_signal) {
+            struct g_siginfo info = {.signo = child->pdeath_signal, .code = G_SI_USER};
+            info.user.pid = (i32)g->pid;
+            (void)signal_send_group(m, child, &info);
+        }
+        if (child->zombie)
+            notify_exit(m, child);
+    }
+}
+
+static void last_thread_gone(struct machine *m, struct group *g)
+{
+    g->dead = true;
+    g->stopped = false;
+    m->stats.exits++;
+    reparent_children(m, g);
+    deadline_drop(m, g->id, true);
+    if (g->id == m->main_group) {
+        m->exit_status = g->exit_status;
+        m->finished = !m->options.wait_all;
+        m->main_group = m->options.wait_all ? 0 : m->main_group;
+    }
+    notify_exit(m, g);
+}
+
+static void clear_tid(struct machine *m, struct task *t)
+{
+    if (t->clear_child_tid && t->mm->holders > 1 &&
+        uaccess_write_u32(t->mm, t->clear_child_tid, 0) == 0)
+        (void)futex_wake_address(m, t->mm, t->clear_child_tid, 1, ~0u);
+}
+
+void task_exit(struct machine *m, struct task *t, i32 status)
+{
+    struct group *g = group_of(m, t);
+    if (t->state == TASK_DEAD)
+        return;
+    if (t->state == TASK_BLOCKED) {
+        waiters_drop(m, t);
+        deadline_drop(m, t->id, false);
+    } else if (t->id != m->current) {
+        sched_remove(m, t);
+    }
+    futex_exit_robust(m, t);
+    clear_tid(m, t);
+    vfork_release(m, t);
+    sigqueue_clear(m, &t->pending);
+    mm_put(t->mm);
+    fdtable_put(m->fs, t->files);
+    fsctx_put(m->fs, t->fs);
+    sighand_put(m, t->sighand);
+    t->mm = NULL;
+    t->files = NULL;
+    t->fs = NULL;
+    t->sighand = NULL;
+    g->instructions += t->instructions;
+    unlink_task(m, g, t);
+    if (g->ntasks == 0 && !(g->exit_status & 0x10000))
+        g->exit_status = status;
+    release_task(m, g, t);
+    if (g->ntasks == 0) {
+        g->exit_status &= 0xffff;
+        last_thread_gone(m, g);
+    }
+}
+
+// Ends every thread; status is wait4's. A blocked thread needs nothing but to be dropped (law L3).
+void group_exit(struct machine *m, struct group *g, i32 status)
+{
+    g->exit_status = status | 0x10000; // decided: a thread's own exit does not change it
+    group_t id = g->id;
+    while (pool_live(&m->groups, id) && g->tasks) {
+        task_t next = g->tasks;
+        // the current one last, so that it is not freed under the scheduler's feet
+        if (next == m->current && task_at(m, next)->gnext)
+            next = task_at(m, next)->gnext;
+        task_exit(m, task_at(m, next), status);
+        if (!pool_live(&m->groups, id))
+            return;
+    }
+}
+
+i64 sys_exit(struct machine *m, struct task *t, const u64 *a)
+{
+    task_exit(m, t, (i32)(a[0] & 0xff) << 8);
+    return -ENORESULT;
+}
+
+i64 sys_exit_group(struct machine *m, struct task *t, const u64 *a)
+{
+    group_exit(m, group_of(m, t), (i32)(a[0] & 0xff) << 8);
+    return -ENORESULT;
+}

@@ -1,0 +1,288 @@
+// fork, vfork and clone are one function with flags, as in Linux (clone(2)).
+//
+// Everything that can fail happens first; the child is found by nobody until it is whole (law L11).
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "base/stats.h"
+#include "kernel/machine.h"
+#include "kernel/syscall.h"
+#include "mm/map.h"
+#include "mm/tlb.h"
+#include "mm/uaccess.h"
+
+static int check_flags(const struct clone_args *a)
+{
+    u64 f = a->flags;
+    if (f & G_CLONE_THREAD && !(f & G_CLONE_SIGHAND))
+        return -EINVAL;
+    if (f & G_CLONE_SIGHAND && !(f & G_CLONE_VM))
+        return -EINVAL;
+    if (f & G_CLONE_SIGHAND && f & G_CLONE_CLEAR_SIGHAND)
+        return -EINVAL;
+    if (f & G_CLONE_THREAD && f & G_CLONE_PIDFD)
+        return -EINVAL;
+    if (f & G_CLONE_NAMESPACES)
+        return -EPERM;
+    if (a->exit_signal > G_NSIG)
+        return -EINVAL;
+    return 0;
+}
+
+// The four identities of a task: held together, or forked (content shared, law L2).
+static int take_resources(struct machine *m, struct task *t, struct task *child, u64 flags)
+{
+    int r = 0;
+    if (flags & G_CLONE_VM) {
+        child->mm = t->mm;
+        mm_get(child->mm);
+    } else {
+        r = mm_fork(t->mm, &child->mm);
+    }
+    if (r == 0 && flags & G_CLONE_FILES)
+        fdtable_get(child->files = t->files);
+    else if (r == 0)
+        r = fdtable_fork(m->fs, t->files, &child->files);
+    if (r == 0 && flags & G_CLONE_FS)
+        fsctx_get(child->fs = t->fs);
+    else if (r == 0)
+        r = fsctx_fork(m->fs, t->fs, &child->fs);
+    if (r == 0 && flags & G_CLONE_SIGHAND)
+        (child->sighand = t->sighand)->holders++;
+    else if (r == 0)
+        r = sighand_fork(t->sighand, &child->sighand);
+    return r;
+}
+
+static void drop_resources(struct machine *m, struct task *t)
+{
+    if (t->sighand)
+        sighand_put(m, t->sighand);
+    if (t->fs)
+        fsctx_put(m->fs, t->fs);
+    if (t->files)
+        fdtable_put(m->fs, t->files);
+    if (t->mm)
+        mm_put(t->mm);
+    t->sighand = NULL;
+    t->fs = NULL;
+    t->files = NULL;
+    t->mm = NULL;
+}
+
+static void init_child(struct task *t, struct task *child, const struct clone_args *a)
+{
+    u64 flags = a->flags;
+    child->regs = t->regs;
+    child->regs.x[10] = 0;
+    child->regs.reservation = ~0ULL; // an LR reservation does not survive fork
+    if (a->stack)
+        child->regs.x[2] = a->stack;
+    if (flags & G_CLONE_SETTLS)
+        child->regs.x[4] = a->tls;
+    child->mask = t->restore_mask ? t->saved_mask : t->mask;
+    if (!(flags & G_CLONE_VM) || flags & G_CLONE_VFORK)
+        child->altstack = t->altstack;
+    child->clear_child_tid = flags & G_CLONE_CHILD_CLEARTID ? a->child_tid : 0;
+    memcpy(child->comm, t->comm, sizeof child->comm);
+}
+
+static int clear_handlers(struct machine *m, struct sighand *h)
+{
+    int r = sighand_own(m, h);
+    for (u32 i = 0; r == 0 && i < G_NSIG; i++)
+        if (h->actions->at[i].handler > 1)
+            h->actions->at[i] = (struct g_sigaction){0};
+    return r;
+}
+
+static int new_group(struct machine *m, struct task *t, const struct clone_args *a, u32 pid,
+                     struct group **out)
+{
+    struct group *parent = group_of(m, t), *g;
+    if (m->groups.live >= m->options.max_procs)
+        return -EAGAIN;
+    int r = group_new(m, parent, pid, &g);
+    if (r)
+        return r;
+    g->parent = a->flags & G_CLONE_PARENT ? parent->parent : parent->id;
+    g->exit_signal = a->flags & G_CLONE_PARENT ? parent->exit_signal : (u8)a->exit_signal;
+    *out = g;
+    return 0;
+}
+
+// The writes into the new task's and the caller's memory that clone promises.
+static int write_tids(struct task *t, struct task *child, const struct clone_args *a)
+{
+    int r = 0;
+    if (a->flags & G_CLONE_PARENT_SETTID)
+        r = uaccess_write_u32(t->mm, a->parent_tid, child->tid);
+    if (r == 0 && a->flags & G_CLONE_CHILD_SETTID)
+        (void)!uaccess_write_u32(child->mm, a->child_tid, child->tid); // as Linux: failure is silent
+    return r;
+}
+
+static void count(struct machine *m, struct task *t, u64 flags)
+{
+    if (flags & G_CLONE_VFORK && flags & G_CLONE_VM)
+        m->stats.vforks++;
+    else if (flags & G_CLONE_VM)
+        m->stats.clones++;
+    else
+        m->stats.forks++;
+    if (m->options.stats && !(flags & G_CLONE_VM))
+        m->stats.frames_would_copy += mm_resident(t->mm);
+}
+
+static bool child_goes_first(struct machine *m)
+{
+    return m->options.order == ORDER_CHILD ||
+           (m->options.order == ORDER_RANDOM && machine_random(m) >> 63);
+}
+
+// The steps that cannot fail.
+static void publish(struct machine *m, struct task *t, struct task *child, struct group *g,
+                    const struct clone_args *a)
+{
+    if (g->leader == 0) {
+        struct group *parent = group_at(m, g->parent);
+        g->leader = child->id;
+        g->snext = parent->children;
+        if (parent->children)
+            group_at(m, parent->children)->sprev = g->id;
+        parent->children = g->id;
+    }
+    count(m, t, a->flags);
+    if (child_goes_first(m) || a->flags & G_CLONE_VFORK) {
+        sched_enqueue(m, child, true);
+        m->need_resched = m->need_resched || !(a->flags & G_CLONE_VFORK);
+    } else {
+        sched_enqueue(m, child, false);
+    }
+}
+
+static void undo(struct machine *m, struct task *child, struct group *fresh)
+{
+    drop_resources(m, child);
+    struct group *g = group_of(m, child);
+    g->tasks = child->gnext;
+    if (child->gnext)
+        task_at(m, child->gnext)->gprev = 0;
+    g->ntasks--;
+    task_free(m, child);
+    if (fresh) {
+        mem_free(fresh->exe);
+        pool_free(&m->groups, fresh->id);
+    }
+}
+
+i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
+{
+    struct clone_args copy = *args, *a = &copy;
+    struct task *child;
+    struct group *g = group_of(m, t), *fresh = NULL;
+    u32 tid;
+    if (t->call.progress) { // entered again: a parent waits for its vfork child
+        if (t->call.state[0])
+            return (i64)t->call.progress;
+        int r = wait_on(m, t, CHAN(CHAN_VFORK, t->id));
+        return r ? r : park_killable(m, t);
+    }
+    if (a->flags & G_CLONE_VFORK && m->options.vfork == VFORK_FORK)
+        a->flags &= ~(u64)(G_CLONE_VFORK | G_CLONE_VM);
+    int r = check_flags(a);
+    if (r == 0)
+        r = pid_new(m, &tid);
+    if (r == 0 && !(a->flags & G_CLONE_THREAD)) {
+        r = new_group(m, t, a, tid, &fresh);
+        g = fresh;
+    }
+    if (r)
+        return r;
+    r = task_new(m, g, tid, &child);
+    if (r) {
+        if (fresh) {
+            mem_free(fresh->exe);
+            pool_free(&m->groups, fresh->id);
+        }
+        return r;
+    }
+    r = take_resources(m, t, child, a->flags);
+    if (r == 0 && a->flags & G_CLONE_CLEAR_SIGHAND)
+        r = clear_handlers(m, child->sighand);
+    if (r == 0) {
+        init_child(t, child, a);
+        r = write_tids(t, child, a);
+    }
+    if (r) {
+        undo(m, child, fresh);
+        return r;
+    }
+    publish(m, t, child, g, a);
+    if (!(a->flags & G_CLONE_VFORK))
+        return tid;
+    child->vfork_parent = t->id;
+    t->call.progress = tid;
+    r = wait_on(m, t, CHAN(CHAN_VFORK, t->id));
+    return r ? (i64)tid : park_killable(m, t);
+}
+
+// The child has execed or ended: its parent's calling thread goes on.
+void vfork_release(struct machine *m, struct task *child)
+{
+    if (!child->vfork_parent)
+        return;
+    task_t parent = child->vfork_parent;
+    child->vfork_parent = 0;
+    if (!pool_live(&m->tasks, parent))
+        return;
+    struct task *t = task_at(m, parent);
+    if (t->call.progress == child->tid) {
+        t->call.state[0] = 1;
+        wake_channel(m, CHAN(CHAN_VFORK, parent));
+    }
+}
+
+i64 sys_clone(struct machine *m, struct task *t, const u64 *a)
+{
+    struct clone_args c = {.flags = a[0] & ~(u64)G_CSIGNAL & 0xffffffffu,
+                           .exit_signal = a[0] & G_CSIGNAL, .stack = a[1], .parent_tid = a[2],
+                           .tls = a[3], .child_tid = a[4], .pidfd = a[2]};
+    if (c.flags & G_CLONE_PIDFD)
+        return -EINVAL;
+    return task_clone(m, t, &c);
+}
+
+i64 sys_clone3(struct machine *m, struct task *t, const u64 *a)
+{
+    u64 v[11] = {0}; // flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid size cgroup
+    if (a[1] < 64)
+        return -EINVAL;
+    if (a[1] > PAGE_SIZE)
+        return -E2BIG;
+    int r = uaccess_read(t->mm, v, a[0], MIN(a[1], sizeof v));
+    if (r)
+        return r;
+    for (u64 at = sizeof v; at < a[1]; at++) {
+        u8 byte;
+        r = uaccess_read(t->mm, &byte, a[0] + at, 1);
+        if (r || byte)
+            return r ? r : -E2BIG;
+    }
+    if (v[0] & (G_CSIGNAL | G_CLONE_DETACHED) || v[4] & ~(u64)G_CSIGNAL || v[4] > G_NSIG)
+        return -EINVAL;
+    if (v[0] & ~(0xffffffffULL | G_CLONE_CLEAR_SIGHAND | G_CLONE_INTO_CGROUP) || v[8] || v[9])
+        return -EINVAL;
+    if (v[0] & (G_CLONE_THREAD | G_CLONE_PARENT) && v[4])
+        return -EINVAL;
+    if (!v[5] != !v[6])
+        return -EINVAL;
+    if (v[0] & (G_CLONE_PIDFD | G_CLONE_INTO_CGROUP))
+        return -EINVAL;
+    struct clone_args c = {.flags = v[0], .pidfd = v[1], .child_tid = v[2], .parent_tid = v[3],
+                           .exit_signal = (u32)v[4], .stack = v[5] ? v[5] + v[6] : 0, .tls = v[7]};
+    return task_clone(m, t, &c);
+}

@@ -1,0 +1,277 @@
+// The scheduler: a run queue, channels to sleep on, a heap of deadlines, machine time.
+//
+// A task sleeps on channels (numbers: kind and object id); wake_channel makes every sleeper runnable,
+// and each looks again whether what it waited for is there. Nothing else remembers who waits.
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "host/clock.h"
+#include "kernel/machine.h"
+#include "kernel/waiter.h"
+
+// ---- time ----------------------------------------------------------------------------------------
+
+u64 machine_time(struct machine *m)
+{
+    return m->options.virtual_time ? m->virtual_base + m->cpu.retired : host_monotonic() + m->clock_offset;
+}
+
+u64 machine_realtime(struct machine *m)
+{
+    return m->options.virtual_time ? machine_time(m) + m->realtime_offset : host_realtime();
+}
+
+// xoroshiro128+ (Blackman, Vigna): scheduling choices and the guest's random bytes.
+u64 machine_random(struct machine *m)
+{
+    u64 a = m->rng[0], b = m->rng[1], sum = a + b;
+    b ^= a;
+    m->rng[0] = (a << 24 | a >> 40) ^ b ^ (b << 16);
+    m->rng[1] = b << 37 | b >> 27;
+    return sum;
+}
+
+// ---- the run queue -------------------------------------------------------------------------------
+
+void sched_enqueue(struct machine *m, struct task *t, bool front)
+{
+    t->state = TASK_RUNNABLE;
+    t->next = t->prev = 0;
+    if (!m->run_head) {
+        m->run_head = m->run_tail = t->id;
+    } else if (front) {
+        t->next = m->run_head;
+        task_at(m, m->run_head)->prev = t->id;
+        m->run_head = t->id;
+    } else {
+        t->prev = m->run_tail;
+        task_at(m, m->run_tail)->next = t->id;
+        m->run_tail = t->id;
+    }
+}
+
+void sched_remove(struct machine *m, struct task *t)
+{
+    if (t->prev)
+        task_at(m, t->prev)->next = t->next;
+    else if (m->run_head == t->id)
+        m->run_head = t->next;
+    else
+        return; // not queued
+    if (t->next)
+        task_at(m, t->next)->prev = t->prev;
+    else
+        m->run_tail = t->prev;
+    t->next = t->prev = 0;
+}
+
+// ---- sleeping and waking -------------------------------------------------------------------------
+
+static u32 bucket_of(u64 chan)
+{
+    return (u32)((chan * 0x9e3779b97f4a7c15ULL) >> 56);
+}
+
+static struct waiter *waiter_at(struct machine *m, u32 id)
+{
+    return pool_at(&m->waiters, id);
+}
+
+static int waiter_add(struct machine *m, struct task *t, u64 chan, int fd, short events)
+{
+    u32 id;
+    int r = pool_new(&m->waiters, &id);
+    if (r) {
+        waiters_drop(m, t);
+        return r;
+    }
+    u32 *head = &m->bucket[bucket_of(chan)];
+    struct waiter *w = waiter_at(m, id);
+    *w = (struct waiter){.chan = chan, .task = t->id, .next = *head, .next_of_task = t->waiters,
+                         .host_fd = fd, .events = events};
+    if (*head)
+        waiter_at(m, *head)->prev = id;
+    *head = id;
+    t->waiters = id;
+    m->host_waits += fd >= 0;
+    return 0;
+}
+
+int wait_on(struct machine *m, struct task *t, u64 chan)
+{
+    return waiter_add(m, t, chan, -1, 0);
+}
+
+int wait_on_host(struct machine *m, struct task *t, int fd, short events)
+{
+    return waiter_add(m, t, CHAN_HOST, fd, events);
+}
+
+void waiters_drop(struct machine *m, struct task *t)
+{
+    while (t->waiters) {
+        u32 id = t->waiters;
+        struct waiter *w = waiter_at(m, id);
+        t->waiters = w->next_of_task;
+        if (w->prev)
+            waiter_at(m, w->prev)->next = w->next;
+        else
+            m->bucket[bucket_of(w->chan)] = w->next;
+        if (w->next)
+            waiter_at(m, w->next)->prev = w->prev;
+        m->host_waits -= w->host_fd >= 0;
+        pool_free(&m->waiters, id);
+    }
+}
+
+void task_wake(struct machine *m, struct task *t)
+{
+    if (t->state != TASK_BLOCKED)
+        return;
+    waiters_drop(m, t);
+    deadline_drop(m, t->id, false);
+    sched_enqueue(m, t, false);
+}
+
+void wake_channel(struct machine *m, u64 chan)
+{
+    u32 id = m->bucket[bucket_of(chan)];
+    while (id) {
+        struct waiter *w = waiter_at(m, id);
+        if (w->chan == chan) {
+            task_wake(m, task_at(m, w->task)); // may unlink any waiter: look again from the start
+            id = m->bucket[bucket_of(chan)];
+        } else {
+            id = w->next;
+        }
+    }
+}
+
+int park_killable(struct machine *m, struct task *t)
+{
+    if (signal_fatal_pending(m, t)) {
+        waiters_drop(m, t);
+        deadline_drop(m, t->id, false);
+        return -ERESTARTSYS;
+    }
+    t->call.interruptible = false;
+    t->state = TASK_BLOCKED;
+    return -EPARK;
+}
+
+int park(struct machine *m, struct task *t)
+{
+    if (signal_pending(m, t)) {
+        waiters_drop(m, t);
+        deadline_drop(m, t->id, false);
+        return -ERESTARTSYS;
+    }
+    t->call.interruptible = true;
+    t->state = TASK_BLOCKED;
+    return -EPARK;
+}
+
+// Without memory for the heap the wait is over at once: the sleeper looks again, and waits less.
+void park_until(struct machine *m, struct task *t, u64 when)
+{
+    t->call.deadline = when;
+    if (deadline_set(m, when ? when : 1, t->id, false))
+        (void)machine_time(m);
+}
+
+// ---- deadlines: a binary min-heap, heap[1] first -------------------------------------------------
+
+static u32 *heap_slot(struct machine *m, const struct deadline *d)
+{
+    return d->group ? &group_at(m, d->id)->timer_slot : &task_at(m, d->id)->timer_slot;
+}
+
+static void heap_put(struct machine *m, u32 i, struct deadline d)
+{
+    m->heap[i] = d;
+    *heap_slot(m, &d) = i;
+}
+
+static void sift_up(struct machine *m, u32 i, struct deadline d)
+{
+    for (; i > 1 && m->heap[i / 2].when > d.when; i /= 2)
+        heap_put(m, i, m->heap[i / 2]);
+    heap_put(m, i, d);
+}
+
+static void sift_down(struct machine *m, u32 i, struct deadline d)
+{
+    for (;;) {
+        u32 child = i * 2;
+        if (child > m->heap_count)
+            break;
+        if (child < m->heap_count && m->heap[child + 1].when < m->heap[child].when)
+            child++;
+        if (m->heap[child].when >= d.when)
+            break;
+        heap_put(m, i, m->heap[child]);
+        i = child;
+    }
+    heap_put(m, i, d);
+}
+
+void deadline_drop(struct machine *m, u32 id, bool group)
+{
+    struct deadline d = {.id = id, .group = group};
+    u32 i = *heap_slot(m, &d);
+    if (!i)
+        return;
+    *heap_slot(m, &d) = 0;
+    struct deadline last = m->heap[m->heap_count--];
+    if (i > m->heap_count)
+        return;
+    if (i > 1 && m->heap[i / 2].when > last.when)
+        sift_up(m, i, last);
+    else
+        sift_down(m, i, last);
+}
+
+int deadline_set(struct machine *m, u64 when, u32 id, bool group)
+{
+    deadline_drop(m, id, group);
+    if (!when)
+        return 0;
+    if (m->heap_count + 2 > m->heap_room) {
+        u32 room = m->heap_room ? m->heap_room * 2 : 64;
+        struct deadline *more = mem_resize(m->heap, room * sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        m->heap = more;
+        m->heap_room = room;
+    }
+    m->heap_count++;
+    sift_up(m, m->heap_count, (struct deadline){.when = when, .id = id, .group = group});
+    return 0;
+}
+
+// ---- the idle wait -------------------------------------------------------------------------------
+
+// Polls the host descriptors that tasks wait for, at most `timeout_ms`; wakes who can go on.
+void sched_poll(struct machine *m, int timeout_ms)
+{
+    struct host_pollfd fds[64];
+    u32 ids[64], n = 0;
+    fds[n++] = (struct host_pollfd){.fd = m->wake_fd, .events = 1};
+    for (u32 id = m->bucket[bucket_of(CHAN_HOST)]; id && n < ARRAY_LEN(fds);) {
+        struct waiter *w = waiter_at(m, id);
+        if (w->host_fd >= 0) {
+            ids[n] = w->task;
+            fds[n++] = (struct host_pollfd){.fd = w->host_fd, .events = w->events};
+        }
+        id = w->next;
+    }
+    if (host_wait(fds, n, timeout_ms) <= 0)
+        return;
+    if (fds[0].revents)
+        host_event_clear(m->wake_fd);
+    for (u32 i = 1; i < n; i++)
+        if (fds[i].revents && pool_live(&m->tasks, ids[i]))
+            task_wake(m, task_at(m, ids[i]));
+}
