@@ -1,0 +1,114 @@
+#include "host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <termios.h>
+#include <unistd.h>
+
+// ---- Terminal -------------------------------------------------------------------------------
+
+static struct {
+    int fd; // -1 = there is none
+    struct termios settings;
+} terminal = {.fd = -1};
+
+// Async-signal-safe. A terminal that now belongs to another process group is left alone.
+static void terminal_restore(void)
+{
+    struct termios now;
+
+    if (terminal.fd < 0 || tcgetattr(terminal.fd, &now) < 0)
+        return;
+    if (memcmp(&now, &terminal.settings, sizeof(now)) == 0)
+        return;
+    if (tcgetpgrp(terminal.fd) == getpgrp())
+        tcsetattr(terminal.fd, TCSANOW, &terminal.settings);
+}
+
+static void crashed(int signal)
+{
+    int saved = errno;
+
+    terminal_restore();
+    errno = saved;
+    raise(signal); // the action is the default again; it takes effect on return
+}
+
+// Only where the default action stands: a sanitizer's own handlers say more.
+static void catch_crash(int signal)
+{
+    struct sigaction action = {.sa_handler = crashed, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction old;
+
+    if (sigaction(signal, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+        sigaction(signal, &action, NULL);
+}
+
+void terminal_keep(void)
+{
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
+
+    for (int fd = 0; fd <= 2; fd++)
+        if (tcgetattr(fd, &terminal.settings) == 0) {
+            terminal.fd = fd;
+            break;
+        }
+    if (terminal.fd < 0)
+        return;
+    atexit(terminal_restore);
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
+        catch_crash(crashes[i]);
+}
+
+// ---- Signals --------------------------------------------------------------------------------
+
+static const int forwarded[] = {SIGINT,  SIGTERM,  SIGHUP,  SIGQUIT, SIGUSR1,
+                                SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP};
+static struct tine_machine *target; // a handler has no argument: this is the one global there is
+
+static void forward(int signal)
+{
+    int saved = errno;
+
+    tine_machine_signal(target, signal);
+    errno = saved;
+}
+
+void signals_forward(struct tine_machine *machine)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction action = {.sa_handler = forward, .sa_flags = SA_RESTART};
+    struct sigaction old;
+
+    target = machine;
+    sigfillset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+        if (sigaction(forwarded[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(forwarded[i], &action, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+void signals_stop(void)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    struct sigaction old;
+
+    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+        if (sigaction(forwarded[i], NULL, &old) == 0 && old.sa_handler == forward)
+            sigaction(forwarded[i], &standard, NULL);
+}
+
+// ---- Limits ---------------------------------------------------------------------------------
+
+void limits_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}

@@ -1,0 +1,18 @@
+// What the command does to its own process: signals, terminal, limits.
+#ifndef CMD_HOST_H
+#define CMD_HOST_H
+
+#include <tine/tine.h>
+
+// Remembers how the terminal is set, and puts it back at exit and when tine crashes.
+void terminal_keep(void);
+
+// From now on signals that arrive here go to the machine's foreground process group; those that
+// were ignored when tine started stay so.
+void signals_forward(struct tine_machine *machine);
+void signals_stop(void);
+
+// As many open files as the host lets us have.
+void limits_raise(void);
+
+#endif

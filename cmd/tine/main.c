@@ -1,0 +1,187 @@
+// tine: runs a riscv64 Linux program. The command line is options.c; this is what becomes of it.
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "options.h"
+
+enum { EXIT_LIMIT = 124, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+
+static double seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+// ---- Starting -------------------------------------------------------------------------------
+
+// Which option kept the machine from being made, as far as can be told from here.
+static int new_failed(const struct command *c, int err)
+{
+    const char *what = "cannot make a machine";
+    const char *path = "";
+
+    if (c->machine.root && access(c->machine.root, X_OK) < 0)
+        what = "--root ", path = c->machine.root;
+    for (int i = 0; i < c->machine.nbinds; i++)
+        if (access(c->machine.binds[i].host, F_OK) < 0)
+            what = "--bind ", path = c->machine.binds[i].host;
+    if (c->machine.prefix && access(c->machine.prefix, X_OK) < 0)
+        what = "-L ", path = c->machine.prefix;
+    fprintf(stderr, "tine: %s%s: %s\n", what, path, strerror(-err));
+    return EXIT_TINE;
+}
+
+static int start_failed(const struct tine_machine *machine, const char *program, int err)
+{
+    const char *detail = tine_machine_error(machine);
+
+    if (detail)
+        fprintf(stderr, "tine: %s %s\n", program, detail);
+    else
+        fprintf(stderr, "tine: %s: %s\n", program, strerror(-err));
+    switch (-err) {
+    case ENOENT:
+    case ENOTDIR:
+        return EXIT_NOT_FOUND;
+    case EACCES:
+    case ENOEXEC:
+    case EISDIR:
+    case EPERM:
+    case ETXTBSY:
+    case ELOOP:
+    case ELIBBAD:
+    case EINVAL:
+        return EXIT_NOT_EXECUTABLE;
+    default:
+        return EXIT_TINE;
+    }
+}
+
+// Starts `program` as it is named; a name without a slash that is not there is looked for along the
+// guest's PATH, as a shell would.
+static int start(struct tine_machine *machine, const struct command *c)
+{
+    const char *program = c->program;
+    const char *path = options_getenv(c, "PATH");
+    int err = tine_machine_start(machine, program, c->argv, c->env, c->cwd);
+    int denied = 0;
+
+    if (err != -ENOENT || strchr(program, '/'))
+        return err;
+    if (!path)
+        path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+    while (*path) {
+        size_t length = strcspn(path, ":");
+        char name[4096];
+        int n = snprintf(name, sizeof(name), "%.*s/%s", (int)length, path, program);
+
+        path += length + (path[length] == ':');
+        if (!length || n < 0 || (size_t)n >= sizeof(name))
+            continue;
+        err = tine_machine_start(machine, name, c->argv, c->env, c->cwd);
+        if (err == -EACCES)
+            denied = err;
+        else if (err != -ENOENT && err != -ENOTDIR)
+            return err;
+    }
+    return denied ? denied : -ENOENT;
+}
+
+// ---- Ending ---------------------------------------------------------------------------------
+
+// One line: what is not zero, in words.
+static void print_line(const struct tine_machine *machine, double time)
+{
+    fprintf(stderr, "tine: %.3f s", time);
+    for (size_t i = 0; i < tine_counter_count(); i++)
+        if (tine_machine_counter(machine, i))
+            fprintf(stderr, ", %" PRIu64 " %s", tine_machine_counter(machine, i),
+                    tine_counter_text(i));
+    fputc('\n', stderr);
+}
+
+static void print_json(const struct tine_machine *machine, double time, int status)
+{
+    fprintf(stderr, "{\"seconds\":%.6f,\"status\":%d", time, status);
+    for (size_t i = 0; i < tine_counter_count(); i++)
+        fprintf(stderr, ",\"%s\":%" PRIu64, tine_counter_name(i), tine_machine_counter(machine, i));
+    fprintf(stderr, "}\n");
+}
+
+static int exit_status(const struct command *c, const struct tine_result *result)
+{
+    switch (result->end) {
+    case TINE_EXITED:
+        return result->code;
+    case TINE_SIGNALLED:
+        if (c->machine.verbose)
+            fprintf(stderr, "tine: %s: killed by signal %d (%s)\n", c->program, result->code,
+                    strsignal(result->code));
+        return 128 + result->code;
+    case TINE_OUT_OF_FUEL:
+        fprintf(stderr, "tine: %s: out of fuel after %" PRIu64 " instructions\n", c->program,
+                c->machine.fuel);
+        return EXIT_LIMIT;
+    case TINE_TIMED_OUT:
+        fprintf(stderr, "tine: %s: timed out after %g s\n", c->program,
+                (double)c->machine.timeout_ns / 1e9);
+        return EXIT_LIMIT;
+    }
+    return EXIT_TINE;
+}
+
+static int run(struct command *c)
+{
+    struct tine_machine *machine;
+    struct tine_result result;
+    double begin = seconds();
+    int err = tine_machine_new(&machine, &c->machine);
+    int status;
+
+    if (err < 0)
+        return new_failed(c, err);
+    signals_forward(machine);
+    err = start(machine, c);
+    if (err < 0) {
+        status = start_failed(machine, c->program, err);
+    } else {
+        tine_machine_run(machine, &result);
+        fflush(NULL);
+        status = exit_status(c, &result);
+        if (c->stats == STATS_LINE)
+            print_line(machine, seconds() - begin);
+        if (c->stats == STATS_JSON)
+            print_json(machine, seconds() - begin, status);
+    }
+    signals_stop();
+    tine_machine_free(machine);
+    return status;
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    struct command c;
+    int status = options_parse(&c, argc, argv, environment);
+
+    if (status)
+        return status;
+    if (c.help) {
+        options_help();
+    } else if (c.version) {
+        printf("tine %s\n", tine_version());
+    } else {
+        terminal_keep();
+        limits_raise();
+        status = run(&c);
+    }
+    options_free(&c);
+    return status;
+}

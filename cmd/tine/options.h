@@ -1,0 +1,32 @@
+// The command line, read.
+#ifndef CMD_OPTIONS_H
+#define CMD_OPTIONS_H
+
+#include <tine/tine.h>
+
+enum stats_format { STATS_NONE, STATS_LINE, STATS_JSON };
+
+struct command {
+    struct tine_options machine;
+    enum stats_format stats;
+    const char *cwd;     // --cwd, or NULL
+    const char *program; // as it was named
+    char *argv0;         // -0, or NULL
+    char **argv;         // what the program gets, NULL at the end; argv[0] is argv0 if there is one
+    char **env;        // the program's environment, NULL at the end
+    size_t env_count, env_room;
+    bool help, version;
+};
+
+// Exit status for tine's own errors.
+#define EXIT_TINE 125
+
+// Fills *c from the command line and the environment. 0, or EXIT_TINE after one line on stderr.
+int options_parse(struct command *c, int argc, char **argv, char **environment);
+void options_free(struct command *c);
+void options_help(void);
+
+// The value of a variable in c->env, or NULL.
+const char *options_getenv(const struct command *c, const char *name);
+
+#endif

@@ -1,0 +1,116 @@
+// tine: a riscv64 Linux kernel in user space whose fork copies nothing.
+//
+// A machine is a world of its own: processes, memory, pipes, a process table. It is made with
+// options, a program is started in it, and it runs until that program has ended. There are no
+// globals; many machines may live in one process, each driven by one thread at a time.
+//
+//     struct tine_options options;
+//     struct tine_machine *machine;
+//     struct tine_result result;
+//
+//     tine_options_init(&options);
+//     if (tine_machine_new(&machine, &options) < 0) ...
+//     if (tine_machine_start(machine, "/bin/hello", argv, envp, NULL) < 0) ...
+//     tine_machine_run(machine, &result);
+//     tine_machine_free(machine);
+//
+// Functions that can fail answer 0, or a negative errno of Linux.
+#ifndef TINE_TINE_H
+#define TINE_TINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TINE_VERSION "0.1.0"
+#define TINE_MAX_BINDS 16
+
+struct tine_machine;
+
+enum tine_order { TINE_ORDER_PARENT, TINE_ORDER_CHILD, TINE_ORDER_RANDOM };
+enum tine_vfork { TINE_VFORK_SHARE, TINE_VFORK_FORK };
+
+// A host directory or file that the machine sees under another path.
+struct tine_bind {
+    const char *host, *guest;
+    bool read_only;
+};
+
+// The strings are read by tine_machine_new and must live as long as the machine.
+struct tine_options {
+    uint64_t memory;     // bytes the machine may use, 0 = the host's
+    uint32_t max_procs;  // live threads and processes, 0 = 1,000,000
+    uint64_t fuel;       // instructions after which it is stopped, 0 = no limit
+    uint64_t timeout_ns; // host time after which it is stopped, 0 = no limit
+    uint64_t seed;       // of everything random in the machine
+    bool virtual_time;   // the clock is the instruction count
+    bool eager_fork;     // fork copies every page at once, as early Unix did
+    enum tine_vfork vfork;
+    enum tine_order order; // who runs first after a fork
+    bool init;           // the program is pid 1 (else 2, and tine's own reaper is pid 1)
+    bool wait_all;       // the machine ends with its last process, not with the program
+    bool strace;         // every system call on stderr
+    bool verbose;        // notices on stderr
+    const char *root;    // this host directory is /; NULL = the host's
+    const char *prefix;  // absolute paths are looked up below it first; NULL = none
+    struct tine_bind binds[TINE_MAX_BINDS];
+    int nbinds;
+};
+
+enum tine_end {
+    TINE_EXITED,      // code: exit status 0-255
+    TINE_SIGNALLED,   // code: signal number
+    TINE_OUT_OF_FUEL, // options.fuel
+    TINE_TIMED_OUT,   // options.timeout_ns
+};
+
+struct tine_result {
+    enum tine_end end;
+    int code;
+};
+
+// All options at their defaults.
+void tine_options_init(struct tine_options *options);
+
+// Makes a machine. -ENOMEM, -EINVAL, and what opening root and binds answers.
+int tine_machine_new(struct tine_machine **out, const struct tine_options *options);
+
+// Ends what still runs in it and gives everything back. NULL is fine.
+void tine_machine_free(struct tine_machine *machine);
+
+// Starts a program: `path` and `cwd` as the guest sees them (cwd NULL = "/" under a root, else the
+// host's), vectors ending in NULL. The caller's descriptors 0, 1, 2 and the other inheritable ones
+// become the program's. -ENOENT, -EACCES, -ENOEXEC, ...; the machine is then as before, and
+// tine_machine_error may know more.
+int tine_machine_start(struct tine_machine *machine, const char *path, char *const argv[],
+                       char *const envp[], const char *cwd);
+
+// Why the last tine_machine_start failed, in words, without the path: "is x86-64: give --root or
+// -L". NULL when the errno says it all. Valid until the next call.
+const char *tine_machine_error(const struct tine_machine *machine);
+
+// Runs until the program has ended, or fuel or time is used up.
+void tine_machine_run(struct tine_machine *machine, struct tine_result *result);
+
+// A signal from outside (Linux number), for the guest's foreground process group. May be called
+// from a signal handler and from another thread.
+void tine_machine_signal(struct tine_machine *machine, int signal);
+
+// Counters: forks, pages copied, instructions, ... numbered from 0 to tine_counter_count() - 1.
+size_t tine_counter_count(void);
+const char *tine_counter_name(size_t counter); // an identifier, "frames_copied"
+const char *tine_counter_text(size_t counter); // for people, "pages copied (copy-on-write)"
+uint64_t tine_machine_counter(const struct tine_machine *machine, size_t counter);
+
+// The library's version, "0.1.0".
+const char *tine_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,133 @@
+// The public functions of a machine: options translated, results translated, nothing else.
+#include <errno.h>
+#include <string.h>
+#include <tine/tine.h>
+
+#include "base/alloc.h"
+#include "kernel/machine.h"
+#include "see/counters.h"
+
+struct tine_machine {
+    struct machine *machine;
+};
+
+void tine_options_init(struct tine_options *options)
+{
+    memset(options, 0, sizeof(*options));
+}
+
+static int translate(struct machine_options *to, const struct tine_options *from)
+{
+    if (from->nbinds < 0 || (size_t)from->nbinds > ARRAY_LEN(to->fs.binds))
+        return -EINVAL;
+    *to = (struct machine_options){
+        .memory = from->memory,
+        .max_procs = from->max_procs,
+        .fuel = from->fuel,
+        .timeout_ns = from->timeout_ns,
+        .seed = from->seed,
+        .eager = from->eager_fork,
+        .vfork = from->vfork == TINE_VFORK_FORK ? VFORK_FORK : VFORK_SHARE,
+        .order = from->order == TINE_ORDER_CHILD    ? ORDER_CHILD
+                 : from->order == TINE_ORDER_RANDOM ? ORDER_RANDOM
+                                                    : ORDER_PARENT,
+        .virtual_time = from->virtual_time,
+        .strace = from->strace,
+        .verbose = from->verbose,
+        .wait_all = from->wait_all,
+        .init = from->init,
+        .fs = {.root = from->root, .prefix = from->prefix, .nbinds = from->nbinds},
+    };
+    for (int i = 0; i < from->nbinds; i++)
+        to->fs.binds[i] = (struct fs_bind){
+            .host = from->binds[i].host,
+            .guest = from->binds[i].guest,
+            .ro = from->binds[i].read_only,
+        };
+    return 0;
+}
+
+int tine_machine_new(struct tine_machine **out, const struct tine_options *options)
+{
+    struct machine_options translated;
+    struct tine_machine *t;
+    int err = translate(&translated, options);
+
+    if (err < 0)
+        return err;
+    t = mem_zalloc(sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    err = machine_new(&t->machine, &translated);
+    if (err < 0) {
+        mem_free(t);
+        return err;
+    }
+    *out = t;
+    return 0;
+}
+
+void tine_machine_free(struct tine_machine *machine)
+{
+    if (!machine)
+        return;
+    machine_free(machine->machine);
+    mem_free(machine);
+}
+
+int tine_machine_start(struct tine_machine *machine, const char *path, char *const argv[],
+                       char *const envp[], const char *cwd)
+{
+    return machine_start(machine->machine, path, argv, envp, cwd);
+}
+
+const char *tine_machine_error(const struct tine_machine *machine)
+{
+    const char *text = machine_error(machine->machine);
+
+    return *text ? text : NULL;
+}
+
+// A wait status as Linux packs it: the low seven bits are the signal, else bits 8-15 the exit status.
+void tine_machine_run(struct tine_machine *machine, struct tine_result *result)
+{
+    struct machine *m = machine->machine;
+
+    machine_run(m);
+    if (m->finished)
+        *result = (m->exit_status & 0x7f)
+                      ? (struct tine_result){TINE_SIGNALLED, m->exit_status & 0x7f}
+                      : (struct tine_result){TINE_EXITED, m->exit_status >> 8 & 0xff};
+    else
+        *result = (struct tine_result){m->timed_out ? TINE_TIMED_OUT : TINE_OUT_OF_FUEL, 0};
+}
+
+void tine_machine_signal(struct tine_machine *machine, int signal)
+{
+    machine_signal(machine->machine, signal);
+}
+
+size_t tine_counter_count(void)
+{
+    return counter_count;
+}
+
+const char *tine_counter_name(size_t counter)
+{
+    return counter < counter_count ? counter_rows[counter].name : NULL;
+}
+
+const char *tine_counter_text(size_t counter)
+{
+    return counter < counter_count ? counter_rows[counter].text : NULL;
+}
+
+uint64_t tine_machine_counter(const struct tine_machine *machine, size_t counter)
+{
+    return counter < counter_count ? counter_value(&machine->machine->stats, counter) : 0;
+}
+
+const char *tine_version(void)
+{
+    return TINE_VERSION;
+}
