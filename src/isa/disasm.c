@@ -151,6 +151,8 @@ int rv_disasm(char *buf, size_t cap, u32 word, u64 pc)
     } else if (in.len == 2) {
         put_name(&t, compressed_names[compressed]);
         put_operands(&t, compressed_operands[compressed], &in, pc);
+    } else if (word == 0xc0001073) {
+        put(&t, "unimp"); // a write to a read-only register, so it traps
     } else if (in.op == OP_fence && (word >> 20) == 0x833) {
         put(&t, "fence.tso");
     } else {
