@@ -122,6 +122,9 @@ struct fs {
     void *random_arg;
     i64 (*now)(void *arg); // ns since 1970, for the machine's own objects; NULL: 0
     void *now_arg;
+    // A host file was written or truncated through a descriptor: for who caches its pages.
+    void (*written)(void *arg, u64 dev, u64 ino, u64 offset, u64 len);
+    void *written_arg;
     u64 *fdnodes_copied, *fsctx_copied; // counters; never NULL (fs_new points them at `sink`)
     u64 sink;
     const struct file_ops *ops[FILE_KINDS];

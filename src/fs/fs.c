@@ -1,0 +1,233 @@
+// The life of a machine's files, and of one open file description.
+#include "fs/fs.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "fs/internal.h"
+#include "host/file.h"
+
+int fs_new(struct fs **out, const struct fs_options *options)
+{
+    struct fs *fs = mem_zalloc(sizeof(*fs));
+    if (!fs)
+        return -ENOMEM;
+    pool_init(&fs->files, sizeof(struct file));
+    pool_init(&fs->pipes, PIPE_OBJECT);
+    pool_init(&fs->texts, sizeof(struct strbuf));
+    fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
+    fs->umask = host_umask_zero();
+    fs->ops[FILE_HOST] = &file_host_ops;
+    fs->ops[FILE_DIR] = &file_dir_ops;
+    fs->ops[FILE_STREAM] = &file_stream_ops;
+    fs->ops[FILE_TTY] = &file_tty_ops;
+    fs->ops[FILE_PIPE] = &file_pipe_ops;
+    fs->ops[FILE_DEV] = &file_dev_ops;
+    fs->ops[FILE_PROC] = &file_proc_ops;
+    fs->ops[FILE_PROCDIR] = &file_procdir_ops;
+    fs->ops[FILE_EVENT] = &file_event_ops;
+    fs->ops[FILE_PATH] = &file_path_ops;
+    int r = mounts_new(fs, options);
+    if (r) {
+        fs_free(fs);
+        return r;
+    }
+    *out = fs;
+    return 0;
+}
+
+void fs_free(struct fs *fs)
+{
+    if (!fs)
+        return;
+    fs->wake = NULL;
+    for (u32 id = 1; id < fs->files.next; id++) {
+        struct file *f = file_at(fs, id);
+        if (f) {
+            f->refs = 1;
+            file_put(fs, id);
+        }
+    }
+    locks_release_owner(fs, 0, 0, 0);
+    mounts_free(fs);
+    pool_destroy(&fs->files);
+    pool_destroy(&fs->pipes);
+    pool_destroy(&fs->texts);
+    mem_free(fs);
+}
+
+void fs_wake(struct fs *fs, u64 chan)
+{
+    if (fs->wake)
+        fs->wake(fs->wake_arg, chan);
+}
+
+i64 fs_now(struct fs *fs)
+{
+    return fs->now ? fs->now(fs->now_arg) : 0;
+}
+
+int fs_random(struct fs *fs, void *bytes, size_t n)
+{
+    return fs->random ? fs->random(fs->random_arg, bytes, n) : host_random(bytes, n);
+}
+
+void stat_time(struct fs *fs, struct abi_stat *s)
+{
+    i64 now = fs_now(fs);
+    s->st_atime_sec = s->st_mtime_sec = s->st_ctime_sec = now / 1000000000;
+    s->st_atime_nsec = s->st_mtime_nsec = s->st_ctime_nsec = (u64)(now % 1000000000);
+}
+
+struct file *file_at(struct fs *fs, file_t id)
+{
+    return pool_at(&fs->files, id);
+}
+
+int file_new(struct fs *fs, enum file_kind kind, u32 flags, file_t *out)
+{
+    void *object;
+    u32 id;
+    int r = pool_new(&fs->files, &id, &object);
+    if (r)
+        return r;
+    struct file *f = object;
+    f->kind = (u8)kind;
+    f->refs = 1;
+    f->flags = flags & ~(ABI_O_CLOEXEC | ABI_O_CREAT | ABI_O_EXCL | ABI_O_NOCTTY | ABI_O_TRUNC);
+    f->host_fd = -1;
+    *out = id;
+    return 0;
+}
+
+void file_get(struct fs *fs, file_t id)
+{
+    struct file *f = file_at(fs, id);
+    ASSERT(f && f->refs);
+    f->refs++;
+}
+
+void file_put(struct fs *fs, file_t id)
+{
+    if (!id)
+        return;
+    struct file *f = file_at(fs, id);
+    ASSERT(f && f->refs);
+    if (--f->refs)
+        return;
+    const struct file_ops *ops = fs->ops[f->kind];
+    if (ops && ops->release)
+        ops->release(fs, id);
+    locks_release_file(fs, id);
+    host_close(f->host_fd);
+    mem_free(f->path);
+    pool_free(&fs->files, id);
+}
+
+// The host's procfs would show tine's own process, and hand out its memory.
+int fs_guard(struct fs *fs, int fd, u64 dev)
+{
+    if (ABI_MAJOR(dev))
+        return 0;
+    for (u32 i = 0; i < MIN(fs->nseen, 8u); i++)
+        if (fs->seen_dev[i] == dev)
+            return 0;
+    struct abi_statfs s;
+    int r = host_fstatfs(fd, &s);
+    if (r)
+        return r;
+    if (s.f_type == ABI_PROC_SUPER_MAGIC)
+        return -EACCES;
+    fs->seen_dev[fs->nseen++ % 8] = dev;
+    return 0;
+}
+
+int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 mount, file_t *out)
+{
+    enum file_kind kind = FILE_STREAM;
+    int r = fs_guard(fs, fd, s->st_dev);
+    u32 type = s->st_mode & ABI_S_IFMT;
+    if (r) {
+        host_close(fd);
+        return r;
+    }
+    if (flags & ABI_O_PATH) {
+        kind = FILE_PATH;
+    } else if (type == ABI_S_IFREG || type == ABI_S_IFBLK) {
+        kind = FILE_HOST;
+    } else if (type == ABI_S_IFDIR) {
+        kind = FILE_DIR;
+    } else if (type == ABI_S_IFCHR) {
+        u32 dev = dev_of_rdev(s->st_rdev);
+        if (dev) {
+            host_close(fd);
+            return dev_open(fs, dev, flags, mount, out);
+        }
+        if (host_isatty(fd))
+            kind = FILE_TTY;
+    } else if (type == ABI_S_IFIFO) { // found by path: the machine's own pipe
+        int path_fd = host_reopen(fd, ABI_O_PATH);
+        host_close(fd);
+        if (path_fd < 0)
+            return path_fd;
+        return fifo_open(fs, path_fd, s, flags, mount, out);
+    }
+    r = file_new(fs, kind, flags, out);
+    if (r) {
+        host_close(fd);
+        return r;
+    }
+    struct file *f = file_at(fs, *out);
+    f->host_fd = fd;
+    f->mount = mount;
+    f->dev = s->st_dev;
+    f->ino = s->st_ino;
+    return 0;
+}
+
+int fs_stdio(struct fs *fs, int host_fd, file_t *out)
+{
+    struct abi_stat s;
+    int flags = host_fd_flags(host_fd);
+    if (flags < 0)
+        return flags;
+    int r = host_fstat(host_fd, &s);
+    if (r)
+        return r;
+    u32 type = s.st_mode & ABI_S_IFMT;
+    enum file_kind kind = FILE_STREAM;
+    if (type == ABI_S_IFREG || type == ABI_S_IFBLK)
+        kind = FILE_HOST;
+    else if (type == ABI_S_IFDIR)
+        kind = FILE_DIR;
+    else if (type == ABI_S_IFCHR && host_isatty(host_fd))
+        kind = FILE_TTY;
+    r = file_new(fs, kind, (u32)flags & (ABI_O_ACCMODE | ABI_O_APPEND | ABI_O_NONBLOCK), out);
+    if (r)
+        return r;
+    struct file *f = file_at(fs, *out);
+    f->host_fd = host_fd;
+    f->how = FILE_INHERITED;
+    f->mount = 1;
+    f->dev = s.st_dev;
+    f->ino = s.st_ino;
+    if (kind == FILE_TTY && !fs->tty_dev)
+        fs->tty_dev = s.st_rdev;
+    return 0;
+}
+
+int fs_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
+{
+    struct abi_stat s;
+    int fd = host_memfd(name, mfd_flags);
+    if (fd < 0)
+        return fd;
+    int r = host_fstat(fd, &s);
+    if (r) {
+        host_close(fd);
+        return r;
+    }
+    return file_adopt(fs, fd, &s, ABI_O_RDWR | ABI_O_LARGEFILE, 1, out);
+}

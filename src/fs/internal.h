@@ -1,0 +1,98 @@
+// What the files of src/fs share and nobody else sees.
+#ifndef FS_INTERNAL_H
+#define FS_INTERNAL_H
+
+#include "base/types.h"
+#include "fs/fs.h"
+#include "fs/path.h"
+
+#define PIPE_OBJECT 96u // size of struct pipe, at most
+#define BOUNCE (128u << 10) // bytes moved through our own memory at a time
+
+// Pools: ids from 1, objects at stable addresses, zeroed when made.
+void pool_init(struct fs_pool *p, u32 size);
+MUST_CHECK int pool_new(struct fs_pool *p, u32 *id, void **object); // -ENOMEM
+void *pool_at(const struct fs_pool *p, u32 id);                     // NULL: not in use
+void pool_free(struct fs_pool *p, u32 id);
+void pool_destroy(struct fs_pool *p);
+
+// Like uio_to and uio_from, but what fits before a fault is done and counted; -E... if nothing did.
+i64 uio_scatter(struct uio *u, const void *src, u64 n);
+i64 uio_gather(struct uio *u, void *dst, u64 n);
+
+void fs_wake(struct fs *fs, u64 chan);
+i64 fs_now(struct fs *fs);
+int fs_random(struct fs *fs, void *bytes, size_t n);
+void stat_time(struct fs *fs, struct abi_stat *s);
+
+extern const struct file_ops file_host_ops, file_dir_ops, file_stream_ops, file_tty_ops,
+    file_pipe_ops, file_dev_ops, file_proc_ops, file_procdir_ops, file_event_ops, file_path_ops;
+
+// A host descriptor becomes an open file: takes fd over, also when it fails. `s` = its fstat.
+MUST_CHECK int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 mount,
+                          file_t *out);
+MUST_CHECK int fifo_open(struct fs *fs, int path_fd, const struct abi_stat *s, u32 flags, u32 mount,
+                         file_t *out); // takes path_fd over; -EAGAIN with *out set
+void pipe_attach(struct fs *fs, file_t id, u32 pipe); // a new FILE_PIPE description joins a pipe
+MUST_CHECK int proc_open(struct fs *fs, const char *rel, u32 oflags, u32 mount, file_t *out);
+MUST_CHECK int proc_stat(struct fs *fs, const char *rel, struct abi_stat *out);
+int proc_kind(struct fs *fs, const char *rel, u32 *mode); // enum proc_kind or -E...
+MUST_CHECK int dev_open(struct fs *fs, u32 dev, u32 oflags, u32 mount, file_t *out);
+void dev_stat(struct fs *fs, u32 dev, struct abi_stat *out);
+// Records of a synthetic directory from f->pos on; entries as proc_ops.list makes them.
+i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries);
+u32 dev_find(const char *name, size_t len); // enum dev_id, 0 = none of ours
+u32 dev_of_rdev(u64 rdev);
+const char *dev_name(u32 dev);
+const char *dev_link(const char *name, size_t len); // text of a link in /dev, or NULL
+void locks_release_owner(struct fs *fs, u64 dev, u64 ino, u64 owner); // dev == 0: everywhere
+void locks_release_file(struct fs *fs, file_t id);
+// Refuses the host's procfs (law L13): -EACCES.
+MUST_CHECK int fs_guard(struct fs *fs, int fd, u64 dev);
+
+enum mount_kind { MOUNT_HOST, MOUNT_PROC, MOUNT_DEV };
+
+// What is mounted where. Row 0 is the root; ids are row + 1.
+struct mount {
+    u8 kind;
+    bool ro, whole; // whole: the host's own /, nothing is confined
+    int fd;         // its root (O_PATH), -1 = synthetic
+    u64 dev, ino;   // identity of fd
+    char *guest;    // absolute guest path without trailing slash ("" for the root)
+    const char *name; // last component of guest
+    u32 parent;     // id of the mount that holds the mount point
+    int parent_fd;  // the directory in it (O_PATH), -1 = the parent's root is synthetic
+    u64 parent_dev, parent_ino;
+};
+
+static inline struct mount *mount_at(struct fs *fs, u32 id)
+{
+    return &fs->mounts[id - 1];
+}
+
+MUST_CHECK int mounts_new(struct fs *fs, const struct fs_options *options);
+void mounts_free(struct fs *fs);
+// The guest's path of a host descriptor found in `mount`.
+i64 mount_path(struct fs *fs, u32 mount, int fd, char *buf, size_t cap);
+// The directory `prefix` of -L, or -1.
+int mount_prefix(struct fs *fs);
+
+// What a walk ends at.
+enum found_kind { FOUND_HOST = 1, FOUND_PROC, FOUND_DEV, FOUND_FILE };
+struct found {
+    u8 kind;
+    u32 mount;
+    int fd;      // FOUND_HOST: opened with the flags asked for; ours to close
+    u32 dev;     // FOUND_DEV: enum dev_id
+    file_t file; // FOUND_FILE: behind a magic link; borrowed
+    bool link;   // FOUND_DEV: the link `rel` itself, not followed
+    char rel[ABI_PATH_MAX]; // FOUND_PROC
+};
+#define WALK_NOFOLLOW 1u
+#define WALK_EMPTY 2u    // "" names the start itself
+#define WALK_PLAIN 4u    // without -L
+MUST_CHECK int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
+                    u32 oflags, u32 mode, struct found *out);
+void found_clear(struct found *f);
+
+#endif
