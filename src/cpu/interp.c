@@ -30,6 +30,14 @@
 _Static_assert(offsetof(struct regs, pc) == 32 * sizeof(u64), "x[32] is pc (E4)");
 _Static_assert(offsetof(struct regs, f) == 33 * sizeof(u64), "f follows pc");
 
+// What the handlers seldom need: in memory, so that registers are left for what they always need.
+struct run {
+    struct cpu *cpu;
+    struct code_arena *arena;
+    i64 start;        // the whole budget (E1)
+    struct trap trap; // why it ended
+};
+
 // ---- Memory, when the TLB misses ------------------------------------------------------------
 
 static bool memory_trap(struct trap *t, enum trap_kind kind, enum mm_fault fault, gva_t va)
@@ -48,8 +56,10 @@ static u8 *cached_host(struct tlb *t, gva_t va, unsigned size, enum mm_access wa
     return (u8 *)(uintptr_t)(va + e->addend);
 }
 
-static NOINLINE bool load_slow(struct cpu *cpu, struct trap *t, gva_t va, unsigned size, u64 *out)
+static NOINLINE bool load_slow(struct run *run, gva_t va, unsigned size, u64 *out)
 {
+    struct cpu *cpu = run->cpu;
+    struct trap *t = &run->trap;
     unsigned first = (unsigned)MIN((u64)size, PAGE_SIZE - (va & PAGE_MASK));
     u64 value = 0;
     u8 *host = cached_host(cpu->tlb, va, size, MM_READ);
@@ -67,8 +77,10 @@ static NOINLINE bool load_slow(struct cpu *cpu, struct trap *t, gva_t va, unsign
     return true;
 }
 
-static NOINLINE bool store_slow(struct cpu *cpu, struct trap *t, gva_t va, unsigned size, u64 value)
+static NOINLINE bool store_slow(struct run *run, gva_t va, unsigned size, u64 value)
 {
+    struct cpu *cpu = run->cpu;
+    struct trap *t = &run->trap;
     unsigned first = (unsigned)MIN((u64)size, PAGE_SIZE - (va & PAGE_MASK));
     u8 *host = cached_host(cpu->tlb, va, size, MM_WRITE);
     enum mm_fault fault = host ? FAULT_NONE : mm_access(cpu->mm, va, MM_WRITE, &host);
@@ -87,9 +99,10 @@ static NOINLINE bool store_slow(struct cpu *cpu, struct trap *t, gva_t va, unsig
 }
 
 // Where an aligned atomic access goes; NULL: it traps.
-static NOINLINE void *atomic_slow(struct cpu *cpu, struct trap *t, gva_t va, unsigned size,
-                                  enum mm_access want)
+static NOINLINE void *atomic_slow(struct run *run, gva_t va, unsigned size, enum mm_access want)
 {
+    struct cpu *cpu = run->cpu;
+    struct trap *t = &run->trap;
     u8 *host;
     if (va & (size - 1)) {
         *t = (struct trap){.kind = TRAP_MISALIGNED, .value = va};
@@ -302,7 +315,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         u64 v_;                                                                                    \
         if (likely(HITS(type, e_->read)))                                                          \
             v_ = (u64)*HOST(type);                                                                 \
-        else if (likely(load_slow(cpu, &trap, va_, sizeof(type), &v_)))                            \
+        else if (likely(load_slow(&run, va_, sizeof(type), &v_)))                            \
             v_ = (u64)(type)v_;                                                                    \
         else                                                                                       \
             goto trapped;                                                                          \
@@ -316,9 +329,9 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         if (likely(HITS(type, e_->write))) {                                                       \
             *HOST(type) = (type)(v);                                                               \
         } else {                                                                                   \
-            if (!store_slow(cpu, &trap, va_, sizeof(type), v))                                     \
+            if (!store_slow(&run, va_, sizeof(type), v))                                     \
                 goto trapped;                                                                      \
-            if (unlikely(cpu->store->code_epoch != arena->epoch))                                  \
+            if (unlikely(run.cpu->store->code_epoch != run.arena->epoch))                                  \
                 goto leave;                                                                        \
         }                                                                                          \
     } while (0)
@@ -329,7 +342,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         type *p_;                                                                                  \
         if (likely(HITS(type, e_->tag)))                                                           \
             p_ = (type *)(uintptr_t)(va_ + e_->addend);                                            \
-        else if (!(p_ = atomic_slow(cpu, &trap, va_, sizeof(type), want)))                         \
+        else if (!(p_ = atomic_slow(&run, va_, sizeof(type), want)))                         \
             goto trapped;                                                                          \
         p_;                                                                                        \
     })
@@ -339,8 +352,8 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         gva_t va_ = (address);                                                                     \
         type *at_ = ATOMIC_HOST(type, read, MM_READ);                                              \
         u64 v_ = (u64)__atomic_load_n(at_, __ATOMIC_SEQ_CST);                                      \
-        cpu->regs->reservation = va_;                                                              \
-        cpu->regs->reserved_value = v_;                                                            \
+        run.cpu->regs->reservation = va_;                                                              \
+        run.cpu->regs->reserved_value = v_;                                                            \
         v_;                                                                                        \
     })
 
@@ -348,11 +361,11 @@ typedef u64 __attribute__((may_alias)) mem_u64;
     ({                                                                                             \
         gva_t va_ = (address);                                                                     \
         type *at_ = ATOMIC_HOST(type, write, MM_WRITE);                                            \
-        type expected_ = (type)cpu->regs->reserved_value;                                          \
-        bool ok_ = cpu->regs->reservation == va_ &&                                                \
+        type expected_ = (type)run.cpu->regs->reserved_value;                                          \
+        bool ok_ = run.cpu->regs->reservation == va_ &&                                                \
                    __atomic_compare_exchange_n(at_, &expected_, (type)(v), false,                  \
                                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                \
-        cpu->regs->reservation = ~0UL;                                                             \
+        run.cpu->regs->reservation = ~0UL;                                                             \
         (u64)!ok_;                                                                                 \
     })
 
@@ -387,21 +400,21 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 #define AMO_MAXU(type, address, v) AMO_SELECT(type, UNSIGNED_##type, address, v, >)
 
 #define BOX32(v) fp_box((u32)(v))
-#define FP(f, ...) f(cpu->regs, __VA_ARGS__)
+#define FP(f, ...) f(run.cpu->regs, __VA_ARGS__)
 #define FP_RM(f, ...)                                                                              \
     ({                                                                                             \
         unsigned rm_ = (unsigned)s->imm;                                                           \
         if (likely(rm_ == 7))                                                                      \
-            rm_ = cpu->regs->frm;                                                                  \
+            rm_ = run.cpu->regs->frm;                                                                  \
         if (unlikely(rm_ > FP_RMM))                                                                \
             goto bad_rounding;                                                                     \
-        f(cpu->regs, __VA_ARGS__, rm_);                                                            \
+        f(run.cpu->regs, __VA_ARGS__, rm_);                                                            \
     })
 
 #define CSR(op, v)                                                                                 \
     do {                                                                                           \
         u64 old_;                                                                                  \
-        if (!csr_access(cpu, s, op, v, cpu->retired + (u64)(start - budget - s->n), &old_))        \
+        if (!csr_access(run.cpu, s, op, v, run.cpu->retired + (u64)(run.start - budget - s->n), &old_))        \
             goto illegal_word;                                                                     \
         WR(old_);                                                                                  \
     } while (0)
@@ -424,7 +437,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 
 #define TRAP(k)                                                                                    \
     do {                                                                                           \
-        trap = (struct trap){.kind = k};                                                           \
+        run.trap = (struct trap){.kind = k};                                                           \
         goto trapped;                                                                              \
     } while (0)
 
@@ -451,7 +464,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
     do {                                                                                           \
         u64 i_ = (pc >> PAGE_SHIFT) & (TLB_SIZE - 1);                                              \
         if (likely(tlb->entry[i_].exec == (pc & TLB_PAGE_MASK))) {                                 \
-            struct code_page *p_ = arena->cached[i_];                                              \
+            struct code_page *p_ = run.arena->cached[i_];                                              \
             u64 slot_ = p_->map[(pc & PAGE_MASK) / 2];                                             \
             if (likely(slot_)) {                                                                   \
                 page_va = pc & TLB_PAGE_MASK;                                                      \
@@ -472,7 +485,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 // An atomic access may have thrown code away by its slow path (E5).
 #define DONE_A                                                                                     \
     do {                                                                                           \
-        if (unlikely(cpu->store->code_epoch != arena->epoch))                                      \
+        if (unlikely(run.cpu->store->code_epoch != run.arena->epoch))                                      \
             goto leave;                                                                            \
         NEXT();                                                                                    \
     } while (0)
@@ -521,20 +534,24 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
 #undef LINKED_J
 
     const char *const base = (const char *)&&h_illegal;
-    struct code_arena *const arena = code_arena_of(cpu->store, handlers);
     struct tlb *const tlb = cpu->tlb;
     u64 *const x = cpu->regs->x;
-    struct trap trap = {.kind = TRAP_FETCH, .error = FAULT_NOMEM, .value = cpu->regs->pc};
+    struct run run = {
+        .cpu = cpu,
+        .arena = code_arena_of(cpu->store, handlers),
+        .start = (i64)MIN(instructions, (u64)INT64_MAX),
+        .trap = {.kind = TRAP_FETCH, .error = FAULT_NOMEM, .value = cpu->regs->pc},
+    };
     struct slot scratch[CODE_SCRATCH], cut[256];
-    struct slot *s;
+    struct slot *s, *to;
     gva_t page_va = 0, pc = cpu->regs->pc;
-    i64 start = (i64)MIN(instructions, (u64)INT64_MAX), budget = start;
+    i64 budget = run.start;
     enum mm_fault fault;
     i32 linked;
 
-    if (!arena)
-        return trap;
-    code_sync(arena, cpu->store, tlb);
+    if (!run.arena)
+        return run.trap;
+    code_sync(run.arena, cpu->store, tlb);
     fp_enter(cpu->regs);
     JUMP();
 
@@ -591,7 +608,7 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
 #undef LINKED_J
 
 h_illegal:
-    trap = (struct trap){.kind = TRAP_ILLEGAL, .value = (u32)s->imm};
+    run.trap = (struct trap){.kind = TRAP_ILLEGAL, .value = (u32)s->imm};
     goto trapped;
 
 h_end:
@@ -608,9 +625,9 @@ h_straddle:
         goto out_of_budget;
     {
         gva_t at;
-        fault = code_straddle(cpu, arena, pc, scratch, &at);
+        fault = code_straddle(run.cpu, run.arena, pc, scratch, &at);
         if (fault) {
-            memory_trap(&trap, TRAP_FETCH, fault, at);
+            memory_trap(&run.trap, TRAP_FETCH, fault, at);
             goto out;
         }
     }
@@ -623,13 +640,13 @@ h_stop:
 
 take: // a taken branch or jal, not linked
     pc = ADD(PC, IMM);
-    if ((pc & TLB_PAGE_MASK) == page_va && code_is_cached(arena, s) &&
-        cpu->store->code_epoch == arena->epoch) {
-        struct slot *to = code_find_near(arena, cpu->store, code_page_of(arena, s),
-                                         (u32)(pc & PAGE_MASK));
-        s->imm = (i32)(to - s);
+    if ((pc & TLB_PAGE_MASK) == page_va && code_is_cached(run.arena, s) &&
+        run.cpu->store->code_epoch == run.arena->epoch) {
+        struct slot *target = code_find_near(run.arena, run.cpu->store,
+                                             code_page_of(run.arena, s), (u32)(pc & PAGE_MASK));
+        s->imm = (i32)(target - s);
         s->handler = (u32)linked;
-        s = to;
+        s = target;
         ENTER();
     }
     JUMP();
@@ -637,12 +654,13 @@ take: // a taken branch or jal, not linked
 find: // pc is not cached, or cached things may have changed
     if (budget == 0)
         goto out_of_budget;
-    fault = code_find(cpu, arena, pc, scratch, &s);
+    fault = code_find(run.cpu, run.arena, pc, scratch, &to);
     if (fault) {
-        memory_trap(&trap, TRAP_FETCH, fault, pc);
+        memory_trap(&run.trap, TRAP_FETCH, fault, pc);
         goto out;
     }
     page_va = pc & TLB_PAGE_MASK;
+    s = to;
     ENTER();
 
 leave: // after an instruction that has completed, but whose block may be gone
@@ -666,17 +684,17 @@ exhausted: // the budget does not cover the basic block at s (E2)
 
 bad_rounding:
 illegal_word:
-    trap = (struct trap){.kind = TRAP_ILLEGAL, .value = code_word(cpu, PC)};
+    run.trap = (struct trap){.kind = TRAP_ILLEGAL, .value = code_word(run.cpu, PC)};
 trapped: // at s, which has not completed
     budget += s->n;
     pc = PC;
     goto out;
 
 out_of_budget:
-    trap = (struct trap){.kind = TRAP_BUDGET};
+    run.trap = (struct trap){.kind = TRAP_BUDGET};
 out:
-    fp_flags(cpu->regs);
-    cpu->regs->pc = pc;
-    cpu->retired += (u64)(start - budget);
-    return trap;
+    fp_flags(run.cpu->regs);
+    run.cpu->regs->pc = pc;
+    run.cpu->retired += (u64)(run.start - budget);
+    return run.trap;
 }
