@@ -1,0 +1,38 @@
+// What the files of the file system calls share.
+#ifndef KERNEL_SYS_FILE_H
+#define KERNEL_SYS_FILE_H
+
+#include "kernel/syscall.h"
+
+// Descriptors below this may be had: RLIMIT_NOFILE.
+static inline u64 fd_limit(struct machine *m, struct task *t)
+{
+    return group_of(m, t)->limit[G_RLIMIT_NOFILE][0];
+}
+
+// A path argument and the directory it starts from (0 for absolute paths, whatever fd says).
+// 0, -EFAULT, -ENAMETOOLONG, -EBADF
+MUST_CHECK int at_arg(struct task *t, u64 fd, gva_t from, char *path, file_t *dir);
+
+// Installs a new file (takes over its reference, also on failure): the descriptor, or -E...
+i64 fd_install(struct machine *m, struct task *t, file_t file, bool cloexec);
+
+// Parks until one of the things in `w` happens: -EPARK, -ERESTARTSYS, -ENOMEM.
+MUST_CHECK int park_on_spec(struct machine *m, struct task *t, const struct wait_spec *w);
+
+// A signal that the calling thread caused itself (SIGPIPE, SIGXFSZ).
+void signal_self(struct machine *m, struct task *t, int signo);
+
+// The page cache, around a host file that is read or changed by system call. No-ops for others.
+void file_will_be_used(struct machine *m, file_t file);
+void file_changed(struct machine *m, file_t file, u64 offset, u64 n);
+u64 file_size(struct machine *m, file_t file); // 0 if it cannot be told
+
+// Job control: 0 = go on; -EIO, or -ERESTARTSYS after the background process group got `signo`
+// (SIGTTIN, SIGTTOU).
+MUST_CHECK int tty_check(struct machine *m, struct task *t, file_t file, int signo);
+// The ioctls of terminals that need the session's rules. -ENOIOCTLCMD: not one of them.
+#define ENOIOCTLCMD 515
+i64 tty_ioctl(struct machine *m, struct task *t, file_t file, u32 cmd, u64 arg);
+
+#endif
