@@ -1,8 +1,9 @@
 /*
- * vfork_clone.c - the relatives of vfork: posix_spawn(3), and clone/clone3 with CLONE_VM and
- * CLONE_VFORK in every combination, on a stack of their own.
+ * vfork_clone.c - the relatives of vfork: posix_spawn(3), clone/clone3 with CLONE_VM and CLONE_VFORK
+ * in every combination, on a stack of their own; and vfork among threads.
  */
 #include "check.h"
+#include <pthread.h>
 #include <spawn.h>
 
 extern char **environ;
@@ -342,6 +343,120 @@ static void clone3_bad_arguments(void)
     CHECK_ERR(waitpid(-1, NULL, 0), ECHILD);
 }
 
+/* ---- vfork among threads ---- */
+
+static volatile pid_t handled_by;
+static void note_thread(int number)
+{
+    (void)number;
+    handled_by = (pid_t)syscall(SYS_gettid);
+}
+
+static volatile int counted;
+static void *pause_and_count(void *unused)
+{
+    (void)unused;
+    while (!word) {
+        counted++;
+        check_sleep_ms(1);
+    }
+    return NULL;
+}
+
+/* A signal for the process that the suspended thread blocks is taken by another one at once. (If it
+ * does not block it, Linux may choose it, and the signal waits although others run.) */
+static void signal_goes_to_a_running_thread(void)
+{
+    static volatile int taken;
+    pthread_t thread;
+
+    check_handler(SIGUSR1, note_thread, 0);
+    CHECK_EQ(pthread_create(&thread, NULL, pause_and_count, NULL), 0);
+    check_mask(SIG_BLOCK, SIGUSR1);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        kill((pid_t)syscall(SYS_getppid), SIGUSR1);
+        for (int i = 0; i < 1000 && handled_by == 0; i++)
+            check_sleep_ms(1);
+        taken = handled_by;
+        _exit(0);
+    }
+    CHECK(taken != 0);
+    CHECK(taken != getpid());
+    CHECK_EXIT(pid, 0);
+    word = 1;
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+static void *spawns(void *number)
+{
+    char text[16], *args[] = { (char *)check_self, "--exit", text, NULL };
+
+    snprintf(text, sizeof text, "%ld", (long)number);
+    for (int i = 0; i < 5; i++) {
+        pid_t pid;
+        CHECK_EQ(posix_spawn(&pid, check_self, NULL, NULL, args, environ), 0);
+        CHECK_EXIT(pid, (long)number);
+        CHECK_EQ(posix_spawn(&pid, "/no/such/program", NULL, NULL, args, environ), ENOENT);
+    }
+    return NULL;
+}
+
+/* Several threads stand still for a child each; a thread that has none runs on, and survives the
+ * others' execs. */
+static void threads_spawn_at_the_same_time(void)
+{
+    pthread_t thread[4], counter;
+
+    CHECK_EQ(pthread_create(&counter, NULL, pause_and_count, NULL), 0);
+    for (long i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&thread[i], NULL, spawns, (void *)(i + 1)), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(thread[i], NULL), 0);
+    int before = counted;
+    check_sleep_ms(10);
+    CHECK(counted > before);
+    word = 1;
+    CHECK_EQ(pthread_join(counter, NULL), 0);
+}
+
+static void *exits_the_process(void *unused)
+{
+    (void)unused;
+    gate_wait(gate);
+    _exit(61);
+}
+
+/* Another thread ends the process while its vfork child runs: the suspended thread ends with it,
+ * the child lives on (in memory that it now holds alone). */
+static void process_ends_while_a_thread_stands_still(void)
+{
+    volatile int *report = check_shared(1);
+    struct gate done = gate_new();
+    gate = gate_new();
+    pid_t victim = check_fork();
+    if (victim == 0) {
+        pthread_t thread;
+        CHECK_EQ(pthread_create(&thread, NULL, exits_the_process, NULL), 0);
+        word = 5;
+        if (vfork() == 0) {
+            pid_t parent = (pid_t)syscall(SYS_getppid);
+            gate_open(gate);
+            while ((pid_t)syscall(SYS_getppid) == parent)
+                check_sleep_ms(1);
+            report[0] = word;
+            gate_open(done);
+            _exit(0);
+        }
+        report[1] = 1;                            /* must never be reached */
+        _exit(0);
+    }
+    CHECK_EXIT(victim, 61);
+    gate_wait(done);
+    CHECK_EQ(report[0], 5);
+    CHECK_EQ(report[1], 0);
+}
+
 static const struct check_case cases[] = {
     CASE(spawn_runs_a_program),
     CASE(spawn_of_a_missing_file_is_enoent),
@@ -360,6 +475,9 @@ static const struct check_case cases[] = {
     CASE(clone3_vm_vfork),
     CASE(clone3_vm_without_vfork),
     CASE(clone3_bad_arguments),
+    CASE(signal_goes_to_a_running_thread),
+    CASE(threads_spawn_at_the_same_time),
+    CASE(process_ends_while_a_thread_stands_still),
 };
 
 static int attributes_helper(void)
