@@ -50,11 +50,9 @@ setup-all:
 demo: setup-all all
 	@tools/demo
 
-check: setup-all unit
-	@tools/check
-
-check-all: setup-all unit
-	@tools/check --all
+check check-all: setup-all
+	@$(MAKE) --no-print-directory unit || { echo "0 passed, 1 failed"; exit 1; }
+	@tools/check $(if $(filter check-all,$@),--all)
 
 bench: setup-all all
 	@tools/bench
