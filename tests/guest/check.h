@@ -202,6 +202,14 @@ __attribute__((unused)) static long check_now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* The condition must become true before long, whatever else the host has to do meanwhile. */
+#define CHECK_SOON(cond)                                                                           \
+    do {                                                                                           \
+        for (int tries_ = 0; tries_ < 5000 && !(cond); tries_++)                                   \
+            check_sleep_ms(1);                                                                     \
+        CHECK(cond);                                                                               \
+    } while (0)
+
 /* Installs a handler with flags and an empty mask. */
 __attribute__((unused)) static void check_handler(int number, void (*handler)(int), int flags)
 {
