@@ -352,8 +352,8 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         gva_t va_ = (address);                                                                     \
         type *at_ = ATOMIC_HOST(type, read, MM_READ);                                              \
         u64 v_ = (u64)__atomic_load_n(at_, __ATOMIC_SEQ_CST);                                      \
-        run.cpu->regs->reservation = va_;                                                              \
-        run.cpu->regs->reserved_value = v_;                                                            \
+        REGS->reservation = va_;                                                              \
+        REGS->reserved_value = v_;                                                            \
         v_;                                                                                        \
     })
 
@@ -361,11 +361,11 @@ typedef u64 __attribute__((may_alias)) mem_u64;
     ({                                                                                             \
         gva_t va_ = (address);                                                                     \
         type *at_ = ATOMIC_HOST(type, write, MM_WRITE);                                            \
-        type expected_ = (type)run.cpu->regs->reserved_value;                                          \
-        bool ok_ = run.cpu->regs->reservation == va_ &&                                                \
+        type expected_ = (type)REGS->reserved_value;                                          \
+        bool ok_ = REGS->reservation == va_ &&                                                \
                    __atomic_compare_exchange_n(at_, &expected_, (type)(v), false,                  \
                                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                \
-        run.cpu->regs->reservation = ~0UL;                                                             \
+        REGS->reservation = ~0UL;                                                             \
         (u64)!ok_;                                                                                 \
     })
 
@@ -400,15 +400,16 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 #define AMO_MAXU(type, address, v) AMO_SELECT(type, UNSIGNED_##type, address, v, >)
 
 #define BOX32(v) fp_box((u32)(v))
-#define FP(f, ...) f(run.cpu->regs, __VA_ARGS__)
+#define REGS ((struct regs *)x)
+#define FP(f, ...) f(REGS, __VA_ARGS__)
 #define FP_RM(f, ...)                                                                              \
     ({                                                                                             \
         unsigned rm_ = (unsigned)s->imm;                                                           \
         if (likely(rm_ == 7))                                                                      \
-            rm_ = run.cpu->regs->frm;                                                                  \
+            rm_ = REGS->frm;                                                                  \
         if (unlikely(rm_ > FP_RMM))                                                                \
             goto bad_rounding;                                                                     \
-        f(run.cpu->regs, __VA_ARGS__, rm_);                                                            \
+        f(REGS, __VA_ARGS__, rm_);                                                            \
     })
 
 #define CSR(op, v)                                                                                 \
@@ -533,7 +534,8 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
 #undef LINKED_B
 #undef LINKED_J
 
-    const char *const base = (const char *)&&h_illegal;
+    const char *base = (const char *)&&h_illegal;
+    __asm__("" : "+r"(base)); // keep it in a register rather than recompute it in each handler
     struct tlb *const tlb = cpu->tlb;
     u64 *const x = cpu->regs->x;
     struct run run = {
