@@ -31,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -231,6 +232,14 @@ __attribute__((unused)) static void check_action(int number,
     action.sa_sigaction = handler;
     action.sa_flags = flags | SA_SIGINFO;
     CHECK_EQ(sigaction(number, &action, NULL), 0);
+}
+
+/* SIGALRM in ms milliseconds, and then again and again (the first may come too early for the call
+ * that it is meant to interrupt); 0 ends it. */
+__attribute__((unused)) static void check_alarms(long ms)
+{
+    struct itimerval timer = { { 0, ms * 1000 }, { 0, ms * 1000 } };
+    CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
 /* Blocks (how = SIG_BLOCK) or unblocks one signal. */

@@ -295,14 +295,13 @@ static void slow_calls_end_with_eintr(void)
 
     CHECK_EQ(pipe(end), 0);
     check_handler(SIGALRM, count, 0);
-    ualarm(10000, 0);
+    check_alarms(10);
     CHECK_ERR(read(end[0], &byte, 1), EINTR);
-    ualarm(10000, 0);
     CHECK_ERR(pause(), EINTR);
-    ualarm(10000, 0);
     CHECK_ERR(nanosleep(&ts, &left), EINTR);
     CHECK(left.tv_sec == 4);
-    CHECK_EQ(counted, 3);
+    check_alarms(0);
+    CHECK(counted >= 3);
 }
 
 static void restart_resumes_the_read(void)
@@ -314,17 +313,17 @@ static void restart_resumes_the_read(void)
     if (pid == 0) {
         for (int i = 0; i < 3; i++) {
             check_sleep_ms(5);
-            kill(parent, SIGUSR1);
+            kill(parent, SIGUSR1);                /* (two may become one) */
         }
         check_sleep_ms(5);
         gate_open(gate);
         _exit(0);
     }
     CHECK_EQ(read(gate.end[0], &byte, 1), 1);
-    CHECK_EQ(counted, 3);
+    CHECK(counted >= 1);
     CHECK_EXIT(pid, 0);
-    ualarm(10000, 0);                             /* sleeping calls never restart */
-    check_handler(SIGALRM, count, SA_RESTART);
+    check_handler(SIGALRM, count, SA_RESTART);    /* sleeping calls never restart */
+    check_alarms(10);
     CHECK_ERR(pause(), EINTR);
 }
 

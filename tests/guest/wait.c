@@ -289,21 +289,21 @@ static void wait_is_interrupted(void)
 {
     check_handler(SIGALRM, count, 0);
     pid_t pid = child_pauses();
-    ualarm(10000, 0);
+    check_alarms(10);
     CHECK_ERR(waitpid(pid, NULL, 0), EINTR);
     check_handler(SIGALRM, count, SA_RESTART);
     struct gate go = gate_new();
     pid_t other = check_fork();
     if (other == 0) {
         gate_wait(go);
-        check_sleep_ms(20);
+        check_sleep_ms(30);
         _exit(4);
     }
-    ualarm(10000, 0);
     gate_open(go);
     int status;
     CHECK_EQ(waitpid(other, &status, 0), other);  /* restarted */
-    CHECK_EQ(counted, 2);
+    check_alarms(0);
+    CHECK(counted >= 2);
     kill(pid, SIGKILL);
     CHECK_KILLED(pid, SIGKILL);
 }
