@@ -37,6 +37,7 @@ struct machine {
     struct stats stats;
     struct pool tasks, groups, waiters, signals, futex;
     u32 bucket[256];        // waiters by channel
+    u32 futex_bucket[64];
     task_t run_head, run_tail;
     task_t current;
     bool need_resched;      // the running task shall go to the end of the queue
@@ -133,6 +134,8 @@ int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *
 int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo *info);
 void signal_force(struct machine *m, struct task *t, const struct g_siginfo *info); // a fault
 void signal_deliver(struct machine *m, struct task *t); // before the task goes on; may end it
+u32 signal_take(struct machine *m, struct task *t, u64 set, struct g_siginfo *out); // 0 = none
+i64 signal_return(struct machine *m, struct task *t); // rt_sigreturn
 void sigqueue_clear(struct machine *m, struct sigqueue *q);
 MUST_CHECK int sighand_new(struct sighand **out);
 MUST_CHECK int sighand_fork(struct sighand *h, struct sighand **out);
@@ -141,7 +144,12 @@ void sighand_put(struct machine *m, struct sighand *h);
 
 // ---- futex.c
 int futex_wake_address(struct machine *m, struct mm *mm, gva_t addr, u32 count, u32 bitset);
+void futex_forget(struct machine *m, struct task *t);
 void futex_exit_robust(struct machine *m, struct task *t);
+
+// ---- sys_time.c
+void itimer_fire(struct machine *m, struct group *g);
+void itimer_tick(struct machine *m, struct task *t);
 
 // ---- syscall.c
 void syscall_enter(struct machine *m, struct task *t); // t->call is set; runs or parks it

@@ -373,7 +373,7 @@ static int push_frame(struct machine *m, struct task *t, const struct g_sigactio
     return 0;
 }
 
-i64 sigreturn(struct machine *m, struct task *t)
+i64 signal_return(struct machine *m, struct task *t)
 {
     struct signal_frame f;
     struct regs *r = &t->regs;

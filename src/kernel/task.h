@@ -63,6 +63,7 @@ struct task {
     task_t gnext, gprev; // in the group
     u32 waiters;        // first waiter, pool `waiters`
     u32 timer_slot;     // in the deadline heap, 0 = not in it
+    u32 futex;          // its waiter, pool `futex`
     struct mm *mm;
     struct fdtable *files;
     struct fsctx *fs;

@@ -1,0 +1,485 @@
+// The machine: made, started, run.
+
+#include "kernel/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/panic.h"
+#include "host/clock.h"
+#include "kernel/syscall.h"
+#include "kernel/waiter.h"
+#include "mm/pagecache.h"
+
+#define SLICE 500000u        // instructions a task runs before the next one's turn
+#define POLL_EVERY 8u        // slices between looks at host descriptors while others run
+#define SYNC_EVERY 1000000000u // ns between write-backs of shared file pages
+#define PID_CHUNKS 4096u
+
+static void wake_for_fs(void *arg, u64 chan)
+{
+    wake_channel(arg, chan);
+}
+
+static int random_for_fs(void *arg, void *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((u8 *)bytes)[i] = (u8)(machine_random(arg) >> 32);
+    return 0;
+}
+
+static i64 now_for_fs(void *arg)
+{
+    return (i64)machine_realtime(arg);
+}
+
+static u64 read_time(void *arg)
+{
+    return machine_time(arg) / 100; // 10 MHz
+}
+
+static void seed_random(struct machine *m)
+{
+    u64 x = m->options.seed ? m->options.seed : host_realtime() ^ host_monotonic() << 20;
+    for (int i = 0; i < 2; i++) { // splitmix64
+        u64 z = x += 0x9e3779b97f4a7c15ULL;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+        m->rng[i] = z ^ z >> 31;
+    }
+}
+
+static void default_limits(struct group *g)
+{
+    for (int i = 0; i < G_RLIM_COUNT; i++)
+        g->limit[i][0] = g->limit[i][1] = G_RLIM_INFINITY;
+    g->limit[G_RLIMIT_STACK][0] = 8UL << 20;
+    g->limit[G_RLIMIT_CORE][0] = 0;
+    g->limit[G_RLIMIT_NOFILE][0] = 1024;
+    g->limit[G_RLIMIT_NOFILE][1] = 1048576;
+    g->limit[G_RLIMIT_NPROC][0] = g->limit[G_RLIMIT_NPROC][1] = 127000;
+    g->limit[G_RLIMIT_SIGPENDING][0] = g->limit[G_RLIMIT_SIGPENDING][1] = 127000;
+    g->limit[G_RLIMIT_MEMLOCK][0] = g->limit[G_RLIMIT_MEMLOCK][1] = 8UL << 20;
+    g->limit[G_RLIMIT_MSGQUEUE][0] = g->limit[G_RLIMIT_MSGQUEUE][1] = 819200;
+    g->limit[G_RLIMIT_NICE][0] = g->limit[G_RLIMIT_NICE][1] = 0;
+    g->limit[G_RLIMIT_RTPRIO][0] = g->limit[G_RLIMIT_RTPRIO][1] = 0;
+}
+
+int machine_new(struct machine **out, const struct machine_options *o)
+{
+    struct machine *m = mem_zalloc(sizeof *m);
+    if (!m)
+        return -ENOMEM;
+    m->options = *o;
+    if (!m->options.max_procs)
+        m->options.max_procs = 1000000;
+    m->options.max_procs++; // the reaper
+    m->wake_fd = -1;
+    pool_init(&m->tasks, sizeof(struct task));
+    pool_init(&m->groups, sizeof(struct group));
+    pool_init(&m->waiters, sizeof(struct waiter));
+    pool_init(&m->signals, 144);
+    pool_init(&m->futex, 48);
+    m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);
+    int r = m->pid_chunk ? store_new(&m->store, o->memory) : -ENOMEM;
+    if (r == 0)
+        r = fs_new(&m->fs, &o->fs);
+    if (r == 0)
+        r = m->wake_fd = host_event_new();
+    if (r < 0) {
+        machine_free(m);
+        return r;
+    }
+    m->fs->wake = wake_for_fs;
+    m->fs->wake_arg = m->fs->random_arg = m->fs->now_arg = m;
+    m->fs->random = random_for_fs;
+    m->fs->now = now_for_fs;
+    m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;
+    proc_attach(m);
+    tlb_flush(&m->tlb);
+    m->cpu.tlb = &m->tlb;
+    m->cpu.store = m->store;
+    m->cpu.time_hz = 10000000;
+    m->cpu.read_time = read_time;
+    m->cpu.read_time_arg = m;
+    seed_random(m);
+    m->clock_offset = 0;
+    m->realtime_offset = 1700000000ULL * 1000000000ULL; // virtual time starts in November 2023
+    if (o->timeout_ns)
+        m->deadline_host = host_monotonic() + o->timeout_ns;
+    *out = m;
+    return 0;
+}
+
+// Ends every process, so that nothing holds a frame or a file any more.
+static void end_all(struct machine *m)
+{
+    m->current = 0;
+    m->options.wait_all = false;
+    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id)) {
+        struct group *g = group_at(m, id);
+        if (!g->kernel && !g->dead)
+            group_exit(m, g, G_SIGKILL);
+    }
+}
+
+void machine_free(struct machine *m)
+{
+    end_all(m);
+    if (m->vdso)
+        backing_put(m->store, m->vdso);
+    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
+        mem_free(group_at(m, id)->exe);
+    if (m->fs)
+        fs_free(m->fs);
+    if (m->store)
+        store_free(m->store);
+    if (m->wake_fd >= 0)
+        host_event_free(m->wake_fd);
+    pool_destroy(&m->tasks);
+    pool_destroy(&m->groups);
+    pool_destroy(&m->waiters);
+    pool_destroy(&m->signals);
+    pool_destroy(&m->futex);
+    for (u32 i = 0; m->pid_chunk && i < PID_CHUNKS; i++)
+        mem_free(m->pid_chunk[i]);
+    mem_free(m->pid_chunk);
+    mem_free(m->heap);
+    mem_free(m);
+}
+
+// ---- the first processes -------------------------------------------------------------------------
+
+static int make_reaper(struct machine *m)
+{
+    struct group *g;
+    int r = group_new(m, NULL, 1, &g);
+    if (r)
+        return r;
+    g->kernel = true;
+    g->pgid = g->sid = 1;
+    m->init_group = g->id;
+    m->pid_last = 1;
+    return 0;
+}
+
+static int make_program(struct machine *m, struct task **out)
+{
+    struct group *parent = m->init_group ? group_at(m, m->init_group) : NULL, *g;
+    u32 pid;
+    int r = pid_new(m, &pid);
+    if (r == 0)
+        r = group_new(m, NULL, pid, &g);
+    if (r)
+        return r;
+    default_limits(g);
+    g->uid = g->euid = g->suid = g->fsuid = host_uid();
+    g->gid = g->egid = g->sgid = g->fsgid = host_gid();
+    g->pgid = g->sid = pid;
+    g->exit_signal = G_SIGCHLD;
+    g->dumpable = true;
+    g->parent = parent ? parent->id : 0;
+    if (parent)
+        parent->children = g->id;
+    m->main_group = g->id;
+    r = task_new(m, g, pid, out);
+    if (r)
+        return r;
+    g->leader = (*out)->id;
+    (*out)->regs.reservation = ~0ULL;
+    (*out)->altstack.flags = G_SS_DISABLE;
+    return 0;
+}
+
+static int give_resources(struct machine *m, struct task *t, const char *cwd)
+{
+    int r = mm_new(m->store, &m->stats, &t->mm);
+    if (r == 0)
+        r = fdtable_new(m->fs, &t->files);
+    if (r == 0)
+        r = fsctx_new(m->fs, cwd, &t->fs);
+    if (r == 0)
+        r = sighand_new(&t->sighand);
+    for (int fd = 0; r == 0 && fd < 3; fd++) {
+        file_t file;
+        if (fs_stdio(m->fs, fd, &file))
+            continue; // closed at start: stays closed
+        r = fd_set(m->fs, t->files, (u32)fd, file, false, 1024);
+    }
+    return r;
+}
+
+int machine_start(struct machine *m, const char *path, char *const argv[], char *const envp[],
+                  const char *cwd)
+{
+    struct task *t;
+    file_t file;
+    char abs[PATH_ROOM];
+    m->error[0] = 0;
+    int r = m->options.init ? 0 : make_reaper(m);
+    if (r == 0)
+        r = make_program(m, &t);
+    if (r == 0 && m->options.init)
+        m->init_group = t->group;
+    if (r == 0)
+        r = give_resources(m, t, cwd);
+    if (r)
+        return r;
+    r = path_exec(m->fs, t->fs, 0, path, 0, &file, abs, sizeof abs);
+    if (r)
+        return r;
+    m->fs->tty_pgrp = (i32)group_of(m, t)->pgid;
+    m->fs->tty_sid = (i32)group_of(m, t)->sid;
+    group_of(m, t)->tty = 1;
+    i64 e = task_exec(m, t, file, abs, path, (char **)argv, (char **)envp);
+    file_put(m->fs, file);
+    if (e != -ENORESULT)
+        return (int)e;
+    m->stats.execs = 0; // the program's own start is none
+    sched_enqueue(m, t, false);
+    return 0;
+}
+
+const char *machine_error(struct machine *m)
+{
+    return m->error;
+}
+
+void machine_signal(struct machine *m, int signal)
+{
+    if (signal >= 1 && signal <= G_NSIG) {
+        __atomic_fetch_or((u64 *)&m->host_signals, SIGBIT(signal), __ATOMIC_SEQ_CST);
+        host_event_set(m->wake_fd);
+    }
+}
+
+// ---- traps ---------------------------------------------------------------------------------------
+
+static void force(struct machine *m, struct task *t, i32 signal, i32 code, u64 address)
+{
+    struct g_siginfo info = {.signo = signal, .code = code};
+    info.fault.address = address;
+    if (m->options.verbose)
+        fprintf(stderr, "tine: %s[%u]: signal %d, code %d, at pc 0x%lx, address 0x%lx\n", t->comm,
+                t->tid, signal, code, t->regs.pc, address);
+    signal_force(m, t, &info);
+}
+
+static void memory_fault(struct machine *m, struct task *t, const struct trap *trap)
+{
+    switch (trap->error) {
+    case FAULT_NOMEM:
+        fprintf(stderr, "tine: out of memory: killed process %u (%s); give more with --memory\n",
+                group_of(m, t)->pid, t->comm);
+        group_exit(m, group_of(m, t), G_SIGKILL);
+        break;
+    case FAULT_BUS:
+        force(m, t, G_SIGBUS, G_BUS_ADRERR, trap->value);
+        break;
+    case FAULT_ACCERR:
+        force(m, t, G_SIGSEGV, G_SEGV_ACCERR, trap->value);
+        break;
+    default:
+        force(m, t, G_SIGSEGV, G_SEGV_MAPERR, trap->value);
+    }
+}
+
+static void begin_call(struct machine *m, struct task *t)
+{
+    struct call *c = &t->call;
+    *c = (struct call){.active = true, .number = (u32)t->regs.x[17]};
+    memcpy(c->arg, &t->regs.x[10], sizeof c->arg);
+    t->timed_out = false;
+    t->regs.pc += 4;
+    t->regs.reservation = ~0ULL;
+    m->cpu.retired++;
+    t->instructions++;
+    m->stats.syscalls++;
+    syscall_enter(m, t);
+}
+
+static void handle_trap(struct machine *m, struct task *t, const struct trap *trap)
+{
+    switch (trap->kind) {
+    case TRAP_BUDGET:
+        break;
+    case TRAP_ECALL:
+        begin_call(m, t);
+        break;
+    case TRAP_EBREAK:
+        force(m, t, G_SIGTRAP, G_TRAP_BRKPT, t->regs.pc);
+        break;
+    case TRAP_ILLEGAL:
+        force(m, t, G_SIGILL, G_ILL_ILLOPC, t->regs.pc);
+        break;
+    case TRAP_MISALIGNED:
+        force(m, t, G_SIGBUS, G_BUS_ADRALN, trap->value);
+        break;
+    default:
+        memory_fault(m, t, trap);
+    }
+}
+
+// ---- running -------------------------------------------------------------------------------------
+
+// True if the task may go on running user instructions.
+static bool ready(struct machine *m, struct task *t)
+{
+    if (t->state == TASK_RUNNABLE && (signal_pending(m, t) || t->call.restart || t->restore_mask))
+        signal_deliver(m, t);
+    if (t->state != TASK_RUNNABLE)
+        return false;
+    if (group_of(m, t)->stopped) {
+        t->state = TASK_STOPPED;
+        return false;
+    }
+    return true;
+}
+
+static void run_task(struct machine *m, struct task *t)
+{
+    u64 slice_end = m->cpu.retired + SLICE;
+    m->current = t->id;
+    m->need_resched = false;
+    m->stats.switches++;
+    while (t->state == TASK_RUNNABLE && !m->finished) {
+        if (t->call.active) {
+            if (group_of(m, t)->stopped && !signal_pending(m, t)) {
+                t->state = TASK_STOPPED;
+                break;
+            }
+            syscall_enter(m, t);
+        }
+        if (t->state != TASK_RUNNABLE || !ready(m, t))
+            break;
+        if (t->call.active)
+            continue; // a call without a handler to run goes on
+        if (m->need_resched || m->cpu.retired >= slice_end ||
+            (m->options.fuel && m->cpu.retired >= m->options.fuel)) {
+            sched_enqueue(m, t, false);
+            break;
+        }
+        u64 budget = slice_end - m->cpu.retired, before = m->cpu.retired;
+        if (m->options.fuel)
+            budget = MIN(budget, m->options.fuel - m->cpu.retired);
+        mm_switch(t->mm, &m->tlb);
+        m->cpu.mm = t->mm;
+        m->cpu.regs = &t->regs;
+        struct trap trap = cpu_run(&m->cpu, budget);
+        t->instructions += m->cpu.retired - before;
+        handle_trap(m, t, &trap);
+    }
+    if (t->state != TASK_DEAD && group_of(m, t)->itimer_value[1] | group_of(m, t)->itimer_value[2])
+        itimer_tick(m, t);
+    m->current = 0;
+    if (t->state == TASK_DEAD && (!t->group || group_of(m, t)->leader != t->id))
+        task_free(m, t);
+}
+
+static void take_host_signals(struct machine *m)
+{
+    u64 set = __atomic_exchange_n((u64 *)&m->host_signals, 0, __ATOMIC_SEQ_CST);
+    for (; set; set &= set - 1) {
+        struct g_siginfo info = {.signo = __builtin_ctzll(set) + 1, .code = G_SI_KERNEL};
+        u32 pgid = (u32)m->fs->tty_pgrp;
+        bool any = false;
+        for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id)) {
+            struct group *g = group_at(m, id);
+            if (g->kernel || g->dead || g->pgid != pgid)
+                continue;
+            (void)signal_send_group(m, g, &info);
+            any = true;
+        }
+        if (!any && m->main_group)
+            (void)signal_send_group(m, group_at(m, m->main_group), &info);
+    }
+}
+
+static void fire_deadlines(struct machine *m)
+{
+    if (!m->heap_count)
+        return;
+    u64 now = machine_time(m);
+    while (m->heap_count && m->heap[1].when <= now) {
+        struct deadline d = m->heap[1];
+        deadline_drop(m, d.id, d.group);
+        if (d.group) {
+            itimer_fire(m, group_at(m, d.id));
+        } else {
+            struct task *t = task_at(m, d.id);
+            t->timed_out = true;
+            task_wake(m, t);
+        }
+    }
+}
+
+// Nobody can run: waits for a deadline, a host descriptor or a signal.
+static void idle(struct machine *m)
+{
+    int ms = -1;
+    u64 now = machine_time(m);
+    if (m->heap_count) {
+        u64 left = m->heap[1].when > now ? m->heap[1].when - now : 0;
+        if (m->options.virtual_time) {
+            sched_poll(m, 0);
+            if (!m->run_head)
+                m->virtual_base += left;
+            return;
+        }
+        ms = (int)MIN(left / 1000000 + (left % 1000000 != 0), 1000000u);
+    }
+    if (m->deadline_host) {
+        u64 host = host_monotonic();
+        u64 left = m->deadline_host > host ? (m->deadline_host - host) / 1000000 + 1 : 0;
+        ms = ms < 0 ? (int)MIN(left, 1000000u) : (int)MIN((u64)ms, left);
+    }
+    sched_poll(m, ms);
+}
+
+static bool limits_reached(struct machine *m)
+{
+    if (m->options.fuel && m->cpu.retired >= m->options.fuel)
+        m->out_of_fuel = true;
+    if (m->deadline_host && host_monotonic() >= m->deadline_host)
+        m->timed_out = true;
+    return m->out_of_fuel || m->timed_out;
+}
+
+static bool nobody_left(struct machine *m)
+{
+    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
+        if (!group_at(m, id)->kernel && !group_at(m, id)->dead)
+            return false;
+    return true;
+}
+
+void machine_run(struct machine *m)
+{
+    u64 next_sync = host_monotonic() + SYNC_EVERY;
+    for (u32 turn = 0; !m->finished; turn++) {
+        if (__atomic_load_n((u64 *)&m->host_signals, __ATOMIC_RELAXED))
+            take_host_signals(m);
+        fire_deadlines(m);
+        if (m->host_waits && turn % POLL_EVERY == 0)
+            sched_poll(m, 0);
+        if ((turn & 63) == 0 && host_monotonic() > next_sync) {
+            (void)pagecache_sync_all(m->store);
+            next_sync = host_monotonic() + SYNC_EVERY;
+        }
+        if ((m->deadline_host || m->options.fuel) && limits_reached(m))
+            break;
+        task_t id = m->run_head;
+        if (!id) {
+            if (m->options.wait_all && nobody_left(m))
+                break;
+            idle(m);
+            continue;
+        }
+        struct task *t = task_at(m, id);
+        sched_remove(m, t);
+        run_task(m, t);
+    }
+    m->stats.instructions = m->cpu.retired;
+}
