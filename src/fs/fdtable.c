@@ -256,7 +256,7 @@ static void dropped(struct fs *fs, struct fdtable *t, file_t file)
     file_put(fs, file);
 }
 
-int fd_set(struct fs *fs, struct fdtable *t, u32 fd, file_t file, bool cloexec, u64 limit)
+int fd_replace(struct fs *fs, struct fdtable *t, u32 fd, file_t file, bool cloexec, u64 limit)
 {
     struct trail trail;
     if (fd >= limit || fd > INT32_MAX)
@@ -340,6 +340,8 @@ int fd_close_on_exec(struct fs *fs, struct fdtable *t)
 
 int fd_close_range(struct fs *fs, struct fdtable *t, u32 first, u32 last, bool cloexec)
 {
+    if (first > last)
+        return -EINVAL;
     for (i64 fd = fd_next(t, first); fd >= 0 && fd <= (i64)last; fd = fd_next(t, (u32)fd + 1)) {
         int r = cloexec ? fd_set_cloexec(fs, t, (u32)fd, true) : fd_close(fs, t, (u32)fd);
         if (r)

@@ -61,7 +61,7 @@ int file_stat(struct fs *fs, file_t id, struct abi_stat *out)
     return 0;
 }
 
-static void statx_of(const struct abi_stat *s, struct abi_statx *out)
+void statx_of(const struct abi_stat *s, struct abi_statx *out)
 {
     *out = (struct abi_statx){
         .stx_mask = ABI_STATX_BASIC_STATS,

@@ -18,6 +18,7 @@ int fs_new(struct fs **out, const struct fs_options *options)
     pool_init(&fs->pipes, PIPE_OBJECT);
     pool_init(&fs->texts, sizeof(struct strbuf));
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
+    fs->prefix_fd = -1;
     fs->umask = host_umask_zero();
     fs->ops[FILE_HOST] = &file_host_ops;
     fs->ops[FILE_DIR] = &file_dir_ops;

@@ -136,7 +136,7 @@ struct fs {
     struct lock *locks;
     struct mount *mounts;
     u32 nmounts;
-    char *prefix;
+    int prefix_fd; // the directory of -L, or -1
     u32 umask;       // what the host had at the start
     u32 next_owner;  // lock owners handed out
     u64 next_ino;    // of pipes and the like

@@ -74,9 +74,6 @@ MUST_CHECK int mounts_new(struct fs *fs, const struct fs_options *options);
 void mounts_free(struct fs *fs);
 // The guest's path of a host descriptor found in `mount`.
 i64 mount_path(struct fs *fs, u32 mount, int fd, char *buf, size_t cap);
-// The directory `prefix` of -L, or -1.
-int mount_prefix(struct fs *fs);
-
 // What a walk ends at.
 enum found_kind { FOUND_HOST = 1, FOUND_PROC, FOUND_DEV, FOUND_FILE };
 struct found {
@@ -93,6 +90,9 @@ struct found {
 #define WALK_PLAIN 4u    // without -L
 MUST_CHECK int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
                     u32 oflags, u32 mode, struct found *out);
+// Takes the process's root off an absolute guest path: the length, -ENOENT when it lies outside.
+i64 ctx_strip(struct fs *fs, struct fsctx *c, char *path);
+void statx_of(const struct abi_stat *s, struct abi_statx *out);
 void found_clear(struct found *f);
 
 #endif

@@ -1,0 +1,237 @@
+// The calls that change a directory: the walk goes to the directory that holds the last name, and
+// the host does the rest there. No last name is ever followed.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/internal.h"
+#include "host/file.h"
+
+struct parent {
+    u32 mount;
+    int fd;    // the directory (O_PATH), ours
+    bool dots; // the name is ".", ".." or the path names a root
+    bool busy; // the name is a mount point or a device of ours
+    char name[ABI_NAME_MAX + 2]; // with one slash behind it if the path had any
+};
+
+static bool is_mount_point(struct fs *fs, u32 mount, int fd, const char *name, size_t len)
+{
+    struct abi_stat s;
+    if (host_fstat(fd, &s))
+        return false;
+    struct mount *own = mount_at(fs, mount);
+    for (u32 i = 1; i < fs->nmounts; i++) {
+        struct mount *m = &fs->mounts[i];
+        if (m->parent == mount && strlen(m->name) == len && !memcmp(m->name, name, len) &&
+            m->parent_dev == s.st_dev && m->parent_ino == s.st_ino)
+            return true;
+    }
+    return own->kind == MOUNT_DEV && own->dev == s.st_dev && own->ino == s.st_ino &&
+           (dev_find(name, len) || dev_link(name, len));
+}
+
+// Answers 0 with p->fd to close, or -E...
+static int find_parent(struct fs *fs, struct fsctx *c, file_t dir, const char *path, struct parent *p)
+{
+    char up[ABI_PATH_MAX + 2];
+    struct found at;
+    size_t end = strlen(path);
+    p->fd = -1;
+    if (!end)
+        return -ENOENT;
+    if (end >= ABI_PATH_MAX)
+        return -ENAMETOOLONG;
+    bool slash = path[end - 1] == '/';
+    while (end && path[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start && path[start - 1] != '/')
+        start--;
+    size_t len = end - start;
+    if (len > ABI_NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(p->name, path + start, len);
+    memcpy(p->name + len, slash ? "/" : "", slash ? 2 : 1);
+    p->dots = !len || (len == 1 && p->name[0] == '.') || (len == 2 && !memcmp(p->name, "..", 2));
+    snprintf(up, sizeof(up), "%.*s%s", (int)start, path, start ? "" : ".");
+    int r = walk(fs, c, dir, up, WALK_PLAIN, ABI_O_PATH | ABI_O_DIRECTORY, 0, &at);
+    if (r)
+        return r;
+    p->mount = at.mount;
+    p->fd = at.fd;
+    if (at.kind == FOUND_FILE) {
+        struct file *f = file_at(fs, at.file);
+        if (f->host_fd < 0 || (f->kind != FILE_DIR && f->kind != FILE_PATH))
+            return -ENOTDIR;
+        p->mount = f->mount;
+        p->fd = host_dup(f->host_fd);
+    } else if (at.kind != FOUND_HOST) {
+        return -EACCES; // /proc and a synthetic /dev
+    }
+    if (p->fd < 0)
+        return p->fd;
+    p->busy = !p->dots && is_mount_point(fs, p->mount, p->fd, p->name, len);
+    return 0;
+}
+
+static void parent_clear(struct parent *p)
+{
+    host_close(p->fd);
+}
+
+// For what makes a new name.
+static int find_new(struct fs *fs, struct fsctx *c, file_t dir, const char *path, struct parent *p)
+{
+    struct abi_stat s;
+    int r = find_parent(fs, c, dir, path, p);
+    if (r == 0 && (p->dots || p->busy))
+        r = -EEXIST;
+    if (r == 0 && mount_at(fs, p->mount)->ro)
+        r = host_fstatat(p->fd, p->name, &s) == 0 ? -EEXIST : -EROFS;
+    if (r)
+        parent_clear(p);
+    return r;
+}
+
+int path_mkdir(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 mode)
+{
+    struct parent p;
+    int r = find_new(fs, c, dir, path, &p);
+    if (r)
+        return r;
+    r = host_mkdirat(p.fd, p.name, mode & 01777 & ~c->c->umask);
+    parent_clear(&p);
+    return r;
+}
+
+int path_mknod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 mode, u64 rdev)
+{
+    struct parent p;
+    int r = find_new(fs, c, dir, path, &p);
+    if (r)
+        return r;
+    r = host_mknodat(p.fd, p.name, mode & ~c->c->umask, rdev);
+    parent_clear(&p);
+    return r;
+}
+
+int path_symlink(struct fs *fs, struct fsctx *c, const char *target, file_t dir, const char *path)
+{
+    struct parent p;
+    if (!*target)
+        return -ENOENT;
+    int r = find_new(fs, c, dir, path, &p);
+    if (r)
+        return r;
+    r = host_symlinkat(target, p.fd, p.name);
+    parent_clear(&p);
+    return r;
+}
+
+int path_unlink(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags)
+{
+    struct parent p;
+    bool is_dir = flags & ABI_AT_REMOVEDIR;
+    if (flags & ~ABI_AT_REMOVEDIR)
+        return -EINVAL;
+    int r = find_parent(fs, c, dir, path, &p);
+    if (r == 0 && p.dots)
+        r = !is_dir ? -EISDIR : !p.name[0] || p.name[0] == '/' ? -EBUSY
+            : p.name[1] == '.' ? -ENOTEMPTY : -EINVAL;
+    else if (r == 0 && p.busy)
+        r = -EBUSY;
+    else if (r == 0 && mount_at(fs, p.mount)->ro)
+        r = -EROFS;
+    if (r == 0)
+        r = host_unlinkat(p.fd, p.name, is_dir);
+    parent_clear(&p);
+    return r;
+}
+
+int path_rename(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, file_t dir2,
+                const char *path2, u32 flags)
+{
+    struct parent a, b = {.fd = -1};
+    int r = find_parent(fs, c, dir1, path1, &a);
+    if (r == 0)
+        r = find_parent(fs, c, dir2, path2, &b);
+    if (r == 0 && a.mount != b.mount)
+        r = -EXDEV;
+    if (r == 0 && (a.dots || b.dots || a.busy || b.busy))
+        r = -EBUSY;
+    if (r == 0 && mount_at(fs, a.mount)->ro)
+        r = -EROFS;
+    if (r == 0)
+        r = host_renameat(a.fd, a.name, b.fd, b.name, flags);
+    parent_clear(&a);
+    parent_clear(&b);
+    return r;
+}
+
+// The old name is followed, or is a descriptor: link what it stands for.
+static int link_found(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
+                      struct parent *to)
+{
+    struct found at;
+    u32 wflags = (flags & ABI_AT_SYMLINK_FOLLOW ? 0 : WALK_NOFOLLOW) |
+                 (flags & ABI_AT_EMPTY_PATH ? WALK_EMPTY : 0);
+    int r = walk(fs, c, dir, path, wflags, ABI_O_PATH, 0, &at);
+    if (r)
+        return r;
+    struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
+    u32 mount = f ? f->mount : at.mount;
+    int fd = f ? f->host_fd : at.fd;
+    r = fd < 0 || mount != to->mount ? -EXDEV : host_link_fd(fd, to->fd, to->name);
+    found_clear(&at);
+    return r;
+}
+
+int path_link(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, file_t dir2,
+              const char *path2, u32 flags)
+{
+    struct parent a = {.fd = -1}, b;
+    if (flags & ~(ABI_AT_SYMLINK_FOLLOW | ABI_AT_EMPTY_PATH))
+        return -EINVAL;
+    int r = find_new(fs, c, dir2, path2, &b);
+    if (r)
+        return r;
+    if ((flags & ABI_AT_SYMLINK_FOLLOW) || !*path1) {
+        r = link_found(fs, c, dir1, path1, flags, &b);
+    } else {
+        r = find_parent(fs, c, dir1, path1, &a);
+        if (r == 0)
+            r = a.dots || a.busy ? -EPERM : a.mount != b.mount ? -EXDEV
+                : host_linkat(a.fd, a.name, b.fd, b.name);
+    }
+    parent_clear(&a);
+    parent_clear(&b);
+    return r;
+}
+
+int path_host(struct fs *fs, struct fsctx *c, file_t dir, const char *path, bool last_exists, char *buf,
+              size_t cap, int *hold)
+{
+    struct found at;
+    struct parent p;
+    int r, n;
+    *hold = -1;
+    if (last_exists) {
+        r = walk(fs, c, dir, path, 0, ABI_O_PATH, 0, &at);
+        if (r || at.kind != FOUND_HOST)
+            return r ? r : -ECONNREFUSED;
+        *hold = at.fd;
+        n = snprintf(buf, cap, "/proc/self/fd/%d", at.fd);
+    } else {
+        r = find_new(fs, c, dir, path, &p);
+        if (r)
+            return r == -EEXIST ? -EADDRINUSE : r;
+        *hold = p.fd;
+        n = snprintf(buf, cap, "/proc/self/fd/%d/%s", p.fd, p.name);
+    }
+    if (n > 0 && (size_t)n < cap)
+        return 0;
+    host_close(*hold);
+    *hold = -1;
+    return -ENAMETOOLONG;
+}

@@ -1,0 +1,370 @@
+// The calls that take a path and look at, or open, what it names. Those that change a directory are
+// in names.c.
+#include "fs/path.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "fs/internal.h"
+#include "host/file.h"
+
+static u32 walk_flags(u32 at_flags)
+{
+    return (at_flags & ABI_AT_SYMLINK_NOFOLLOW ? WALK_NOFOLLOW : 0) |
+           (at_flags & ABI_AT_EMPTY_PATH ? WALK_EMPTY : 0);
+}
+
+static int find(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 at_flags,
+                struct found *out)
+{
+    return walk(fs, c, dir, path, walk_flags(at_flags), ABI_O_PATH, 0, out);
+}
+
+// What open asks of the host: all host files are opened non-blocking, and append and the like are kept
+// by us.
+static u32 host_oflags(u32 oflags)
+{
+    if (oflags & ABI_O_PATH)
+        return oflags & (ABI_O_PATH | ABI_O_DIRECTORY);
+    return (oflags & (ABI_O_ACCMODE | ABI_O_CREAT | ABI_O_EXCL | ABI_O_TRUNC | ABI_O_SYNC |
+                      ABI_O_NOATIME | ABI_O_TMPFILE)) |
+           ABI_O_NOCTTY | ABI_O_NONBLOCK;
+}
+
+static int open_found(struct fs *fs, struct found *at, u32 oflags, bool nofollow, file_t *out)
+{
+    struct abi_stat s;
+    u32 mode;
+    int r;
+    switch (at->kind) {
+    case FOUND_HOST:
+        r = host_fstat(at->fd, &s);
+        if (r) {
+            found_clear(at);
+            return r;
+        }
+        if ((oflags & ABI_O_TRUNC) && fs->written && !(oflags & ABI_O_PATH))
+            fs->written(fs->written_arg, s.st_dev, s.st_ino, 0, ~(u64)0);
+        return file_adopt(fs, at->fd, &s, oflags, at->mount, out);
+    case FOUND_PROC:
+        if (nofollow && !(oflags & ABI_O_PATH) && proc_kind(fs, at->rel, &mode) == PROC_LINK)
+            return oflags & ABI_O_EXCL ? -EEXIST : -ELOOP;
+        return proc_open(fs, at->rel, oflags, at->mount, out);
+    case FOUND_DEV:
+        if (at->link)
+            return oflags & ABI_O_EXCL ? -EEXIST : -ELOOP;
+        return dev_open(fs, at->dev, oflags, at->mount, out);
+    default:
+        return file_reopen(fs, at->file, oflags, out);
+    }
+}
+
+int path_open(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 oflags, u32 mode,
+              file_t *out)
+{
+    struct found at;
+    *out = 0;
+    if (oflags & ABI_O_PATH)
+        oflags &= ABI_O_PATH | ABI_O_DIRECTORY | ABI_O_NOFOLLOW;
+    else
+        oflags |= ABI_O_LARGEFILE;
+    bool excl = (oflags & (ABI_O_CREAT | ABI_O_EXCL)) == (ABI_O_CREAT | ABI_O_EXCL);
+    bool nofollow = (oflags & ABI_O_NOFOLLOW) || excl;
+    u32 hflags = host_oflags(oflags), wflags = nofollow ? WALK_NOFOLLOW : 0;
+    mode &= 07777 & ~c->c->umask;
+    int r = walk(fs, c, dir, path, wflags, hflags, mode, &at);
+    if (r == -ENXIO && (oflags & ABI_O_ACCMODE) == ABI_O_WRONLY) {
+        // A FIFO without a reader among the host's processes: ours are to be looked at.
+        struct abi_stat s;
+        r = walk(fs, c, dir, path, wflags, ABI_O_PATH, 0, &at);
+        if (r == 0 && at.kind == FOUND_HOST) {
+            r = host_fstat(at.fd, &s);
+            if (r == 0 && (s.st_mode & ABI_S_IFMT) == ABI_S_IFIFO)
+                return fifo_open(fs, at.fd, &s, oflags, at.mount, out);
+            found_clear(&at);
+        }
+        r = -ENXIO;
+    }
+    return r ? r : open_found(fs, &at, oflags, nofollow, out);
+}
+
+static int stat_found(struct fs *fs, struct found *at, struct abi_stat *out)
+{
+    int r;
+    switch (at->kind) {
+    case FOUND_HOST:
+        r = host_fstat(at->fd, out);
+        return r ? r : fs_guard(fs, at->fd, out->st_dev);
+    case FOUND_PROC:
+        return proc_stat(fs, at->rel, out);
+    case FOUND_DEV:
+        dev_stat(fs, at->link ? DEV_DIR : at->dev, out);
+        if (at->link) {
+            out->st_mode = ABI_S_IFLNK | 0777;
+            out->st_size = (i64)strlen(at->rel);
+        }
+        return 0;
+    default:
+        return file_stat(fs, at->file, out);
+    }
+}
+
+int path_stat(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
+              struct abi_stat *out)
+{
+    struct found at;
+    int r = find(fs, c, dir, path, flags, &at);
+    if (r == 0)
+        r = stat_found(fs, &at, out);
+    found_clear(&at);
+    return r;
+}
+
+int path_statx(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags, u32 mask,
+               struct abi_statx *out)
+{
+    struct found at;
+    struct abi_stat s;
+    int r = find(fs, c, dir, path, flags, &at);
+    if (r)
+        return r;
+    if (at.kind == FOUND_FILE) {
+        r = file_statx(fs, at.file, flags, mask, out);
+    } else if (at.kind == FOUND_HOST) {
+        memset(out, 0, sizeof(*out));
+        r = host_statx(at.fd, flags & 0x6000u, mask, out); // AT_STATX_SYNC_TYPE
+        if (r == 0)
+            r = fs_guard(fs, at.fd, ABI_MAKEDEV(out->stx_dev_major, out->stx_dev_minor));
+    } else {
+        r = stat_found(fs, &at, &s);
+        if (r == 0)
+            statx_of(&s, out);
+    }
+    found_clear(&at);
+    return r;
+}
+
+// What a mode of 9 bits allows the owner, as synthetic files are everybody's own.
+static int allowed(u32 st_mode, u32 want)
+{
+    u32 has = st_mode >> 6 & 7;
+    return (has & want) == want ? 0 : -EACCES;
+}
+
+int path_access(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 mode, u32 flags)
+{
+    struct found at;
+    struct abi_stat s;
+    if (mode & ~7u)
+        return -EINVAL;
+    int r = find(fs, c, dir, path, flags, &at);
+    if (r)
+        return r;
+    struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
+    int fd = f ? f->host_fd : at.fd;
+    if (at.kind == FOUND_HOST || (f && fd >= 0)) {
+        if ((mode & ABI_W_OK) && at.mount && mount_at(fs, at.mount)->ro)
+            r = -EROFS;
+        else if (mode)
+            r = host_access(fd, mode, flags & ABI_AT_EACCESS);
+    } else {
+        r = stat_found(fs, &at, &s);
+        if (r == 0)
+            r = allowed(s.st_mode, mode);
+    }
+    found_clear(&at);
+    return r;
+}
+
+i64 path_readlink(struct fs *fs, struct fsctx *c, file_t dir, const char *path, char *buf, size_t cap)
+{
+    struct found at;
+    u32 mode;
+    i64 n = walk(fs, c, dir, path, WALK_NOFOLLOW | (dir ? WALK_EMPTY : 0), ABI_O_PATH, 0, &at);
+    if (n < 0)
+        return n;
+    struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
+    if (at.kind == FOUND_PROC || (f && f->kind == FILE_PATH && f->host_fd < 0 && !f->object)) {
+        const char *rel = f ? f->path : at.rel;
+        n = proc_kind(fs, rel, &mode);
+        if (n >= 0)
+            n = n == PROC_LINK ? fs->proc->readlink(fs->proc_arg, rel, buf, cap) : -EINVAL;
+    } else if (at.kind == FOUND_DEV && at.link) {
+        n = (i64)MIN(strlen(at.rel), cap);
+        memcpy(buf, at.rel, (size_t)n);
+    } else if (at.kind == FOUND_HOST || (f && f->kind == FILE_PATH && f->host_fd >= 0)) {
+        n = host_readlinkat(f ? f->host_fd : at.fd, "", buf, cap);
+        if (n == -ENOENT)
+            n = f ? -ENOENT : -EINVAL; // the host's word for "no link" when the name is empty
+    } else {
+        n = -EINVAL;
+    }
+    found_clear(&at);
+    return n;
+}
+
+// For what changes an inode: its descriptor (borrowed from `at` or its file), -EROFS, or -EPERM for
+// what is no file of the host.
+static int changeable(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
+                      struct found *at)
+{
+    struct abi_stat s;
+    int r = find(fs, c, dir, path, flags, at);
+    if (r)
+        return r;
+    struct file *f = at->kind == FOUND_FILE ? file_at(fs, at->file) : NULL;
+    int fd = f ? f->host_fd : at->fd;
+    if (at->mount && mount_at(fs, at->mount)->ro)
+        r = -EROFS;
+    else if (fd < 0)
+        r = -EPERM;
+    else if ((r = host_fstat(fd, &s)) == 0)
+        r = fs_guard(fs, fd, s.st_dev);
+    if (r)
+        found_clear(at);
+    return r ? r : fd;
+}
+
+int path_chmod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 mode, u32 flags)
+{
+    struct found at;
+    int fd = changeable(fs, c, dir, path, flags, &at);
+    if (fd < 0)
+        return fd;
+    int r = host_chmod(fd, mode & 07777);
+    found_clear(&at);
+    return r;
+}
+
+int path_chown(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 uid, u32 gid, u32 flags)
+{
+    struct found at;
+    int fd = changeable(fs, c, dir, path, flags, &at);
+    if (fd < 0)
+        return fd;
+    int r = host_chown(fd, uid, gid);
+    found_clear(&at);
+    return r;
+}
+
+int path_utimens(struct fs *fs, struct fsctx *c, file_t dir, const char *path,
+                 const struct abi_timespec *times, u32 flags)
+{
+    struct found at;
+    int fd = changeable(fs, c, dir, path, flags, &at);
+    if (fd < 0)
+        return fd;
+    int r = host_utimens(fd, times);
+    found_clear(&at);
+    return r;
+}
+
+int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_statfs *out)
+{
+    struct found at;
+    int r = find(fs, c, 0, path, 0, &at);
+    if (r)
+        return r;
+    if (at.kind == FOUND_FILE) {
+        r = file_statfs(fs, at.file, out);
+    } else if (at.kind == FOUND_HOST) {
+        r = host_fstatfs(at.fd, out);
+    } else {
+        *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = ABI_NAME_MAX};
+        out->f_type = at.kind == FOUND_PROC ? ABI_PROC_SUPER_MAGIC : ABI_TMPFS_MAGIC;
+    }
+    found_clear(&at);
+    return r;
+}
+
+int path_truncate(struct fs *fs, struct fsctx *c, const char *path, i64 size)
+{
+    file_t f;
+    struct abi_stat s;
+    if (size < 0)
+        return -EINVAL;
+    int r = path_stat(fs, c, 0, path, 0, &s);
+    if (r)
+        return r;
+    u32 type = s.st_mode & ABI_S_IFMT;
+    if (type != ABI_S_IFREG)
+        return type == ABI_S_IFDIR ? -EISDIR : -EINVAL;
+    r = path_open(fs, c, 0, path, ABI_O_WRONLY, 0, &f);
+    if (r)
+        return r;
+    r = file_truncate(fs, f, size);
+    file_put(fs, f);
+    return r;
+}
+
+static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
+{
+    const char *head = mount_at(fs, at->mount ? at->mount : 1)->guest, *tail = at->rel;
+    if (at->kind == FOUND_HOST)
+        return mount_path(fs, at->mount, at->fd, buf, cap);
+    if (at->kind == FOUND_FILE)
+        return file_path(fs, at->file, buf, cap);
+    if (at->kind == FOUND_DEV)
+        tail = dev_name(at->dev);
+    size_t nh = strlen(head), nt = strlen(tail);
+    if (nh + nt + 2 > cap)
+        return -ENAMETOOLONG;
+    memcpy(buf, head, nh);
+    if (nt)
+        buf[nh++] = '/';
+    memcpy(buf + nh, tail, nt + 1);
+    return (i64)(nh + nt);
+}
+
+i64 path_realpath(struct fs *fs, struct fsctx *c, file_t dir, const char *path, char *buf, size_t cap)
+{
+    struct found at;
+    i64 n = find(fs, c, dir, path, 0, &at);
+    if (n < 0)
+        return n;
+    n = found_path(fs, &at, buf, cap);
+    found_clear(&at);
+    return n < 0 ? n : ctx_strip(fs, c, buf);
+}
+
+int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags, file_t *out,
+              char *abs, size_t cap)
+{
+    struct found at;
+    struct abi_stat s;
+    int r = walk(fs, c, dir, path, walk_flags(flags), ABI_O_RDONLY | ABI_O_NONBLOCK | ABI_O_NOCTTY, 0,
+                 &at);
+    if (r)
+        return r == -ENXIO ? -EACCES : r;
+    if (at.kind == FOUND_FILE) {
+        r = file_reopen(fs, at.file, ABI_O_RDONLY | ABI_O_NONBLOCK, out);
+        if (r)
+            return r == -EAGAIN ? -EACCES : r;
+    } else if (at.kind == FOUND_HOST) {
+        r = host_fstat(at.fd, &s);
+        if (r == 0 && (s.st_mode & ABI_S_IFMT) != ABI_S_IFREG)
+            r = -EACCES;
+        if (r) {
+            found_clear(&at);
+            return r;
+        }
+        r = file_adopt(fs, at.fd, &s, ABI_O_RDONLY | ABI_O_LARGEFILE, at.mount, out);
+        if (r)
+            return r;
+    } else {
+        return -EACCES;
+    }
+    struct file *f = file_at(fs, *out);
+    if (f->kind != FILE_HOST)
+        r = -EACCES;
+    if (r == 0)
+        r = host_access(f->host_fd, ABI_X_OK, true);
+    if (r == 0) {
+        i64 n = file_path(fs, *out, abs, cap);
+        r = n < 0 ? (int)n : 0;
+    }
+    if (r)
+        file_put(fs, *out);
+    return r;
+}

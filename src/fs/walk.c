@@ -1,0 +1,581 @@
+// From a path to what it names (law L13).
+//
+// The walk holds a position (a mount and a directory in it) and the rest of the path. It opens as many
+// components at once as lie in one mount and are neither `..` nor the name of a mount point: a
+// stretch, one openat2 that may neither leave the directory nor follow a link. Only when the host
+// answers that there is a link (-ELOOP) does it go on component by component up to that link, and
+// puts the link's text in front of the rest.
+//
+// (W1) No host call ever follows a link or goes upwards on its own, but for `..` of up(), which is
+//      checked.
+// (W2) `rest` is at most sizeof(buf) - 1 bytes; links are counted for the whole walk.
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "fs/internal.h"
+#include "host/file.h"
+
+#define LINKS_MAX 40
+#define AS_DIR (ABI_O_PATH | ABI_O_DIRECTORY)
+#define DONE 0 // what a step answers, or -E...
+#define MORE 1
+
+struct walker {
+    struct fs *fs;
+    struct fsctx *c; // NULL: the machine's own root
+    u32 flags, oflags, mode;
+    u32 *links;
+    struct found *out;
+    u32 mount; // the position
+    int fd;    // -1 in /proc (`rel` says where) and in a /dev that the host does not have
+    bool own;  // fd is ours to close
+    bool slow; // a link is near: one component at a time
+    const char *rest;
+    char buf[2 * ABI_PATH_MAX];
+    char rel[ABI_PATH_MAX];
+};
+
+static void move(struct walker *w, u32 mount, int fd, bool own)
+{
+    if (w->own)
+        host_close(w->fd);
+    w->mount = mount;
+    w->fd = fd;
+    w->own = own;
+}
+
+static int move_to_file(struct walker *w, file_t id)
+{
+    struct file *f = file_at(w->fs, id);
+    if (!f)
+        return -EBADF;
+    u32 kind = f->mount ? mount_at(w->fs, f->mount)->kind : MOUNT_HOST;
+    if (f->kind == FILE_PROCDIR || (f->kind == FILE_PATH && kind == MOUNT_PROC)) {
+        move(w, f->mount, -1, false);
+        memmove(w->rel, f->path, strlen(f->path) + 1);
+        return MORE;
+    }
+    if (f->object == DEV_DIR && (f->kind == FILE_DEV || f->kind == FILE_PATH)) {
+        move(w, f->mount, -1, false);
+        return MORE;
+    }
+    if ((f->kind != FILE_DIR && f->kind != FILE_PATH) || f->host_fd < 0)
+        return -ENOTDIR;
+    move(w, f->mount ? f->mount : 1, f->host_fd, false);
+    return MORE;
+}
+
+static bool at_place(struct walker *w, u32 mount, u64 dev, u64 ino)
+{
+    struct abi_stat s;
+    return w->mount == mount && w->fd >= 0 && host_fstat(w->fd, &s) == 0 && s.st_dev == dev &&
+           s.st_ino == ino;
+}
+
+static size_t component(const char *p)
+{
+    return strcspn(p, "/");
+}
+
+static const char *skip_slashes(const char *p)
+{
+    return p + strspn(p, "/");
+}
+
+// Nothing but slashes follows.
+static bool is_last(const char *after)
+{
+    return !*skip_slashes(after);
+}
+
+static bool named(const char *row, const char *name, size_t len)
+{
+    return !strncmp(row, name, len) && !row[len];
+}
+
+// The mount whose mount point is `name` at the position, or 0.
+static u32 crossing(struct walker *w, const char *name, size_t len)
+{
+    for (u32 i = 1; i < w->fs->nmounts; i++) {
+        struct mount *m = &w->fs->mounts[i];
+        if (m->parent != w->mount || !named(m->name, name, len))
+            continue;
+        if (m->parent_fd < 0 ? w->fd < 0
+                             : w->fd == m->parent_fd ||
+                                   at_place(w, m->parent, m->parent_dev, m->parent_ino))
+            return i + 1;
+    }
+    return 0;
+}
+
+// Whether a stretch has to end before `name`, since it may be a mount point or a device of ours.
+static bool special(struct walker *w, const char *name, size_t len)
+{
+    for (u32 i = 1; i < w->fs->nmounts; i++)
+        if (named(w->fs->mounts[i].name, name, len))
+            return true;
+    return mount_at(w->fs, w->mount)->kind == MOUNT_DEV && (dev_find(name, len) || dev_link(name, len));
+}
+
+static bool at_root_of(struct walker *w, u32 mount)
+{
+    struct mount *m = mount_at(w->fs, mount);
+    if (w->mount != mount)
+        return false;
+    return w->fd == m->fd || at_place(w, mount, m->dev, m->ino);
+}
+
+static bool at_our_root(struct walker *w)
+{
+    struct file *root = w->c ? file_at(w->fs, w->c->c->root) : NULL;
+    if (!root)
+        return at_root_of(w, 1);
+    return w->fd == root->host_fd || at_place(w, root->mount, root->dev, root->ino);
+}
+
+// Whether fd lies inside the mount; a directory that somebody moved out of it does not.
+static bool inside(struct walker *w, int fd)
+{
+    char path[ABI_PATH_MAX];
+    return mount_at(w->fs, w->mount)->whole || mount_path(w->fs, w->mount, fd, path, sizeof(path)) > 0;
+}
+
+static int up(struct walker *w)
+{
+    struct mount *m = mount_at(w->fs, w->mount);
+    if (at_our_root(w))
+        return MORE;
+    if (at_root_of(w, w->mount)) {
+        if (w->mount == 1)
+            return MORE;
+        move(w, m->parent, m->parent_fd, false);
+        return MORE;
+    }
+    int fd = host_openat(w->fd, "..", AS_DIR, 0);
+    if (fd < 0)
+        return fd;
+    if (!inside(w, fd)) {
+        host_close(fd);
+        return -ENOENT;
+    }
+    move(w, w->mount, fd, true);
+    return MORE;
+}
+
+// openat2, or the same by hand where the host lacks it.
+static int open_stretch(struct fs *fs, int dir, const char *path, u32 flags, u32 mode)
+{
+    char name[ABI_NAME_MAX + 1], link[1];
+    if (!fs->no_openat2) {
+        int fd = -EAGAIN;
+        for (int i = 0; fd == -EAGAIN && i < 8; i++)
+            fd = host_openat2(dir, path, flags, mode);
+        if (fd != -ENOSYS && fd != -EPERM)
+            return fd;
+        int probe = host_openat2(dir, ".", AS_DIR, 0);
+        host_close(probe);
+        if (probe >= 0)
+            return fd; // it was about this file
+        fs->no_openat2 = true;
+    }
+    int at = dir, fd = -ENOENT;
+    for (const char *p = path; *p;) {
+        size_t n = component(p);
+        if (n > ABI_NAME_MAX)
+            fd = -ENAMETOOLONG;
+        memcpy(name, p, MIN(n, (size_t)ABI_NAME_MAX));
+        name[MIN(n, (size_t)ABI_NAME_MAX)] = 0;
+        p = skip_slashes(p + n);
+        bool keep_link = (flags & (ABI_O_PATH | ABI_O_NOFOLLOW)) == (ABI_O_PATH | ABI_O_NOFOLLOW);
+        if (n <= ABI_NAME_MAX) {
+            if ((*p || !keep_link) && !(flags & ABI_O_EXCL && !*p) &&
+                host_readlinkat(at, name, link, 1) >= 0)
+                fd = -ELOOP;
+            else
+                fd = host_openat(at, name, *p ? AS_DIR | ABI_O_NOFOLLOW : flags | ABI_O_NOFOLLOW, mode);
+        }
+        if (at != dir)
+            host_close(at);
+        if (fd < 0)
+            return fd;
+        at = fd;
+    }
+    return fd;
+}
+
+// Opens the last stretch with the flags asked for.
+static int open_last(struct walker *w, const char *path, bool must_dir)
+{
+    u32 flags = w->oflags;
+    bool ro = mount_at(w->fs, w->mount)->ro;
+    if (must_dir && (flags & ABI_O_CREAT))
+        return -EISDIR;
+    if (must_dir)
+        flags |= ABI_O_DIRECTORY;
+    else if (w->flags & WALK_NOFOLLOW)
+        flags |= ABI_O_NOFOLLOW;
+    if (ro && !(flags & ABI_O_PATH)) {
+        if ((flags & ABI_O_ACCMODE) != ABI_O_RDONLY || (flags & ABI_O_TRUNC))
+            flags = ABI_O_PATH | (flags & (ABI_O_NOFOLLOW | ABI_O_DIRECTORY));
+        flags &= ~ABI_O_CREAT;
+    }
+    int fd = open_stretch(w->fs, w->fd, path, flags, w->mode);
+    if (fd >= 0 && (flags & ABI_O_PATH) && !(w->oflags & ABI_O_PATH)) {
+        host_close(fd); // it exists, and would have been written
+        return -EROFS;
+    }
+    if (fd == -ENOENT && ro && (w->oflags & ABI_O_CREAT))
+        return -EROFS;
+    if (fd < 0)
+        return fd;
+    w->out->kind = FOUND_HOST;
+    w->out->mount = w->mount;
+    w->out->fd = fd;
+    return DONE;
+}
+
+// The position itself is what was asked for.
+static int finish_here(struct walker *w)
+{
+    struct found *out = w->out;
+    out->mount = w->mount;
+    if ((w->oflags & ABI_O_CREAT) && !(w->oflags & ABI_O_PATH))
+        return w->oflags & ABI_O_EXCL ? -EEXIST : -EISDIR;
+    if (w->fd < 0) {
+        out->kind = FOUND_DEV;
+        out->dev = DEV_DIR;
+        return DONE;
+    }
+    u32 flags = w->oflags & ~ABI_O_NOFOLLOW;
+    if (mount_at(w->fs, w->mount)->ro && !(flags & ABI_O_PATH) &&
+        ((flags & ABI_O_ACCMODE) != ABI_O_RDONLY || (flags & ABI_O_TRUNC)))
+        return -EROFS;
+    int fd = host_openat(w->fd, ".", flags, w->mode);
+    if (fd == -ENOTDIR && !(flags & ABI_O_DIRECTORY)) // a bind of a file
+        fd = host_reopen(w->fd, flags);
+    if (fd < 0 && fd == -EACCES && (flags & ABI_O_PATH))
+        fd = host_dup(w->fd); // a directory without search permission still names itself
+    if (fd < 0)
+        return fd;
+    out->kind = FOUND_HOST;
+    out->fd = fd;
+    return DONE;
+}
+
+static int run(struct walker *w);
+
+// Restarts at the root: first under the prefix (-L), as if that were all there is.
+static int restart(struct walker *w)
+{
+    for (;;) { // `..` of the root is the root
+        w->rest = skip_slashes(w->rest);
+        size_t n = component(w->rest);
+        if (!named(".", w->rest, n) && !named("..", w->rest, n))
+            break;
+        if (!n)
+            break;
+        w->rest += n;
+    }
+    struct file *root = w->c ? file_at(w->fs, w->c->c->root) : NULL;
+    bool machine_root = !root || (root->mount == 1 && root->dev == w->fs->mounts[0].dev &&
+                                  root->ino == w->fs->mounts[0].ino);
+    move(w, 1, w->fs->mounts[0].fd, false);
+    if (machine_root && w->fs->prefix_fd >= 0 && !(w->flags & WALK_PLAIN) && *w->rest &&
+        !crossing(w, w->rest, component(w->rest))) {
+        struct walker *sub = mem_alloc(sizeof(*sub));
+        if (!sub)
+            return -ENOMEM;
+        memcpy(sub, w, offsetof(struct walker, buf));
+        memcpy(sub->buf, w->rest, strlen(w->rest) + 1);
+        sub->rest = sub->buf;
+        sub->oflags &= ~(ABI_O_CREAT | ABI_O_EXCL);
+        move(sub, 1, w->fs->prefix_fd, false);
+        int r = run(sub);
+        move(sub, 1, -1, false);
+        mem_free(sub);
+        if (r == DONE && (w->oflags & ABI_O_CREAT) && (w->oflags & ABI_O_EXCL)) {
+            found_clear(w->out);
+            return -EEXIST;
+        }
+        if (r != -ENOENT && r != -ENOTDIR)
+            return r;
+    }
+    return root ? move_to_file(w, w->c->c->root) : MORE;
+}
+
+// A link's text takes the place of the component that ends at `after`.
+static int follow(struct walker *w, const char *text, size_t n, const char *after)
+{
+    char whole[2 * ABI_PATH_MAX];
+    size_t left = strlen(after);
+    if (++*w->links > LINKS_MAX)
+        return -ELOOP;
+    if (!n)
+        return -ENOENT;
+    if (n + left >= sizeof(whole))
+        return -ENAMETOOLONG;
+    memcpy(whole, text, n);
+    memcpy(whole + n, after, left + 1); // `after` is empty or begins with a slash
+    memcpy(w->buf, whole, n + left + 1);
+    w->rest = w->buf;
+    w->slow = false;
+    return w->buf[0] == '/' ? restart(w) : MORE;
+}
+
+static int one_component(struct walker *w)
+{
+    char name[ABI_NAME_MAX + 1], link[ABI_PATH_MAX];
+    size_t len = component(w->rest);
+    const char *after = w->rest + len;
+    bool last = is_last(after), must_dir = last && *after;
+    if (len > ABI_NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(name, w->rest, len);
+    name[len] = 0;
+    i64 n = host_readlinkat(w->fd, name, link, sizeof(link));
+    if (n == sizeof(link))
+        return -ENAMETOOLONG;
+    if (n >= 0 && !(last && !must_dir && (w->flags & WALK_NOFOLLOW)))
+        return follow(w, link, (size_t)n, after);
+    if (n < 0 && n != -EINVAL && !(n == -ENOENT && last))
+        return (int)n;
+    if (last)
+        return open_last(w, name, must_dir);
+    int fd = open_stretch(w->fs, w->fd, name, AS_DIR, 0);
+    if (fd < 0)
+        return fd;
+    move(w, w->mount, fd, true);
+    w->rest = after;
+    return MORE;
+}
+
+static int stretch(struct walker *w)
+{
+    char path[2 * ABI_PATH_MAX];
+    size_t used = 0;
+    const char *p = w->rest, *after = p;
+    for (; *p; p = skip_slashes(after)) {
+        size_t len = component(p);
+        if (p != w->rest && (named("..", p, len) || special(w, p, len)))
+            break;
+        if (len > ABI_NAME_MAX)
+            return -ENAMETOOLONG;
+        after = p + len;
+        if (named(".", p, len))
+            continue;
+        if (used)
+            path[used++] = '/';
+        memcpy(path + used, p, len);
+        used += len;
+    }
+    path[used] = 0;
+    if (used >= ABI_PATH_MAX) {
+        w->slow = true;
+        return MORE;
+    }
+    if (!*p) {
+        // "a/." and "a/" both want a directory
+        bool must_dir = *after || (after[-1] == '.' && after - 1 > w->rest && after[-2] == '/');
+        int r = open_last(w, path, must_dir);
+        if (r != -ELOOP)
+            return r;
+        w->slow = true;
+        return MORE;
+    }
+    int fd = open_stretch(w->fs, w->fd, path, AS_DIR, 0);
+    // The host looks for a directory before it minds the link: ask again, one by one.
+    if (fd == -ELOOP || fd == -ENOTDIR) {
+        w->slow = true;
+        return MORE;
+    }
+    if (fd < 0)
+        return fd;
+    move(w, w->mount, fd, true);
+    w->rest = p;
+    return MORE;
+}
+
+// In the machine's own part of /dev.
+static int device(struct walker *w, size_t len)
+{
+    const char *after = w->rest + len;
+    bool last = is_last(after);
+    const char *text = dev_link(w->rest, len);
+    if (text && !(last && !*after && (w->flags & WALK_NOFOLLOW)))
+        return follow(w, text, strlen(text), after);
+    if (*after)
+        return -ENOTDIR;
+    struct found *out = w->out;
+    out->kind = FOUND_DEV;
+    out->mount = w->mount;
+    out->dev = dev_find(w->rest, len);
+    out->link = text != NULL;
+    if (text)
+        memcpy(out->rel, text, strlen(text) + 1);
+    return DONE;
+}
+
+static void cut_last(char *rel)
+{
+    char *slash = strrchr(rel, '/');
+    *(slash ? slash : rel) = 0;
+}
+
+static int proc_link(struct walker *w, const char *after)
+{
+    char text[ABI_PATH_MAX];
+    bool last = is_last(after);
+    const struct proc_ops *ops = w->fs->proc;
+    i64 file = ops->file ? ops->file(w->fs->proc_arg, w->rel) : 0;
+    if (file < 0)
+        return (int)file;
+    if (file > 0 && last) {
+        w->out->kind = FOUND_FILE;
+        w->out->file = (file_t)file;
+        w->out->mount = w->mount;
+        return DONE;
+    }
+    if (file > 0) {
+        if (++*w->links > LINKS_MAX)
+            return -ELOOP;
+        w->rest = after;
+        return move_to_file(w, (file_t)file);
+    }
+    i64 n = ops->readlink(w->fs->proc_arg, w->rel, text, sizeof(text));
+    if (n < 0)
+        return (int)n;
+    cut_last(w->rel);
+    return follow(w, text, (size_t)n, after);
+}
+
+static int proc_component(struct walker *w)
+{
+    size_t len = component(w->rest), used = strlen(w->rel);
+    const char *after = w->rest + len;
+    bool last = is_last(after);
+    u32 mode;
+    if (named(".", w->rest, len)) {
+        w->rest = after;
+        return MORE;
+    }
+    if (named("..", w->rest, len)) {
+        w->rest = after;
+        struct mount *m = mount_at(w->fs, w->mount);
+        if (w->rel[0])
+            cut_last(w->rel);
+        else
+            move(w, m->parent, m->parent_fd, false);
+        return MORE;
+    }
+    if (used + len + 2 > sizeof(w->rel))
+        return -ENAMETOOLONG;
+    if (used)
+        w->rel[used++] = '/';
+    memcpy(w->rel + used, w->rest, len);
+    w->rel[used + len] = 0;
+    int kind = proc_kind(w->fs, w->rel, &mode);
+    if (kind < 0)
+        return kind;
+    if (kind == PROC_FILE && *after)
+        return -ENOTDIR;
+    if (kind == PROC_LINK && !(last && !*after && (w->flags & WALK_NOFOLLOW)))
+        return proc_link(w, after);
+    w->rest = after;
+    return MORE;
+}
+
+static int step(struct walker *w)
+{
+    struct mount *m = mount_at(w->fs, w->mount);
+    w->rest = skip_slashes(w->rest);
+    if (m->kind == MOUNT_PROC) {
+        if (*w->rest)
+            return proc_component(w);
+        w->out->kind = FOUND_PROC;
+        w->out->mount = w->mount;
+        memcpy(w->out->rel, w->rel, strlen(w->rel) + 1);
+        return DONE;
+    }
+    if (!*w->rest)
+        return finish_here(w);
+    size_t len = component(w->rest);
+    if (named(".", w->rest, len)) {
+        w->rest += len;
+        return MORE;
+    }
+    if (named("..", w->rest, len)) {
+        w->rest += len;
+        return up(w);
+    }
+    if (special(w, w->rest, len)) {
+        u32 to = crossing(w, w->rest, len);
+        if (to) {
+            w->rest += len;
+            w->rel[0] = 0;
+            move(w, to, mount_at(w->fs, to)->fd, false);
+            return MORE;
+        }
+        if (m->kind == MOUNT_DEV && at_root_of(w, w->mount) &&
+            (dev_find(w->rest, len) || dev_link(w->rest, len)))
+            return device(w, len);
+    }
+    if (w->fd < 0)
+        return -ENOENT;
+    return w->slow ? one_component(w) : stretch(w);
+}
+
+static int run(struct walker *w)
+{
+    int r;
+    do
+        r = step(w);
+    while (r == MORE);
+    return r;
+}
+
+int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags, u32 oflags,
+         u32 mode, struct found *out)
+{
+    u32 links = 0;
+    size_t n = strlen(path);
+    out->kind = 0;
+    out->fd = -1;
+    out->link = false;
+    if (n >= ABI_PATH_MAX)
+        return -ENAMETOOLONG;
+    if (!n) {
+        if (!(flags & WALK_EMPTY))
+            return -ENOENT;
+        out->kind = FOUND_FILE;
+        out->file = dir ? dir : c->c->cwd;
+        struct file *f = file_at(fs, out->file);
+        out->mount = f ? f->mount : 0;
+        return f ? 0 : -EBADF;
+    }
+    struct walker w;
+    w.fs = fs;
+    w.c = c;
+    w.flags = flags;
+    w.oflags = oflags;
+    w.mode = mode;
+    w.links = &links;
+    w.out = out;
+    w.mount = 1;
+    w.fd = -1;
+    w.own = w.slow = false;
+    w.rel[0] = 0;
+    w.rest = w.buf;
+    memcpy(w.buf, path, n + 1);
+    int r = path[0] == '/' ? restart(&w) : move_to_file(&w, dir ? dir : c->c->cwd);
+    if (r == MORE)
+        r = run(&w);
+    move(&w, 1, -1, false);
+    return r;
+}
+
+void found_clear(struct found *f)
+{
+    host_close(f->fd);
+    f->fd = -1;
+}
