@@ -230,7 +230,8 @@ static i64 write_host(struct machine *m, struct task *t, file_t file, struct vec
         u64 end = file_at(m->fs, file)->flags & ABI_O_APPEND || offset < 0
                       ? write_position(m, file, -1)
                       : (u64)offset + (u64)r;
-        file_changed(m, file, end - MIN(end, (u64)r), (u64)r);
+        if (!m->fs->written)
+            file_changed(m, file, end - MIN(end, (u64)r), (u64)r);
     }
     return r;
 }
