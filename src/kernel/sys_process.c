@@ -51,13 +51,13 @@ static struct group *group_by_pid(struct machine *m, struct task *t, u64 pid)
 i64 sys_getpgid(struct machine *m, struct task *t, const u64 *a)
 {
     struct group *g = group_by_pid(m, t, a[0]);
-    return g ? g->pgid : -ESRCH;
+    return g ? (i64)g->pgid : -ESRCH;
 }
 
 i64 sys_getsid(struct machine *m, struct task *t, const u64 *a)
 {
     struct group *g = group_by_pid(m, t, a[0]);
-    return g ? g->sid : -ESRCH;
+    return g ? (i64)g->sid : -ESRCH;
 }
 
 static bool pgid_exists(struct machine *m, u32 pgid, u32 sid)

@@ -106,7 +106,7 @@ i64 sys_rt_sigtimedwait(struct machine *m, struct task *t, const u64 *a)
     if (n) {
         if (a[1])
             r = uaccess_write(t->mm, a[1], &info, sizeof info);
-        return r ? r : n;
+        return r ? (i64)r : (i64)n;
     }
     if (t->timed_out || (a[2] && machine_time(m) >= t->call.deadline))
         return -EAGAIN;
@@ -210,7 +210,7 @@ i64 sys_kill(struct machine *m, struct task *t, const u64 *a)
     if (pid <= 0)
         return send_many(m, t, pid, &info);
     task_t id = pid_find(m, (u32)pid);
-    return id ? send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
+    return id ? (i64)send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
 }
 
 static i64 send_thread(struct machine *m, struct task *t, u32 tgid, u32 tid, const struct g_siginfo *info)
@@ -260,5 +260,5 @@ i64 sys_rt_sigqueueinfo(struct machine *m, struct task *t, const u64 *a)
         return -EPERM;
     info.signo = (i32)n;
     task_t id = pid_find(m, pid);
-    return id ? send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
+    return id ? (i64)send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
 }

@@ -279,3 +279,12 @@ void pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n,
             memset(frame_data(s, *slot) + got, 0, PAGE_SIZE - (size_t)got);
     }
 }
+
+void pagecache_count(struct store *s, u32 *refs)
+{
+    for (struct backing *b = s->cache->list; b; b = b->next)
+        for (u64 i = 0; i < b->nchunks; i++)
+            for (u32 k = 0; b->chunk[i] && k < CHUNK; k++)
+                if (b->chunk[i][k] != FRAME_NONE)
+                    refs[b->chunk[i][k]]++;
+}
