@@ -8,7 +8,9 @@
 //      part that it covers is copied and ends in a STOP: exactly `budget` instructions retire.
 // (E3) pc is page_va + s->off. In linked code page_va does not change.
 // (E4) x[0] is never written: the decoder turns rd = 0 into 32, which is regs.pc, dead while we run.
-// (E5) A store may throw decoded code away, its own too (C5): after the slow path, leave.
+// (E5) A store may throw decoded code away, its own too (C5): after the slow path, leave. So a hart
+//      always executes what it stored last, with fence.i or without: results do not depend on where
+//      time slices end.
 
 #if defined(__GNUC__) && !defined(__clang__)
 // One indirect jump for each handler, and all labels in one section.
@@ -305,6 +307,10 @@ typedef u32 __attribute__((may_alias)) mem_u32;
 typedef i64 __attribute__((may_alias)) mem_i64;
 typedef u64 __attribute__((may_alias)) mem_u64;
 
+// (E5) What is executed from a copy may have been stored to without anybody noticing.
+#define CODE_LOST()                                                                                \
+    (run.cpu->store->code_epoch != run.arena->epoch || !code_is_cached(run.arena, s))
+
 #define HITS(type, tag) ((va_ & (TLB_PAGE_MASK | (sizeof(type) - 1))) == (tag))
 #define HOST(type) ((mem_##type *)(uintptr_t)(va_ + e_->addend))
 
@@ -331,7 +337,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         } else {                                                                                   \
             if (!store_slow(&run, va_, sizeof(type), v))                                     \
                 goto trapped;                                                                      \
-            if (unlikely(run.cpu->store->code_epoch != run.arena->epoch))                                  \
+            if (CODE_LOST())                                                                       \
                 goto leave;                                                                        \
         }                                                                                          \
     } while (0)
@@ -486,7 +492,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 // An atomic access may have thrown code away by its slow path (E5).
 #define DONE_A                                                                                     \
     do {                                                                                           \
-        if (unlikely(run.cpu->store->code_epoch != run.arena->epoch))                                      \
+        if (unlikely(CODE_LOST()))                                                                 \
             goto leave;                                                                            \
         NEXT();                                                                                    \
     } while (0)

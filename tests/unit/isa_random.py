@@ -163,6 +163,9 @@ def main():
             if (want.returncode, want.stdout) != (got.returncode, got.stdout):
                 bad += 1
                 print(f"seed {seed}: status {got.returncode}, {len(got.stdout)} bytes")
+                for i in range(512, min(len(want.stdout), len(got.stdout))):
+                    if want.stdout[i] != got.stdout[i]:
+                        print(f"  buffer+{i - 512}: qemu {want.stdout[i]:02x}, tine {got.stdout[i]:02x}")
                 for i in range(0, min(512, len(got.stdout)), 8):
                     a, b = want.stdout[i:i + 8], got.stdout[i:i + 8]
                     if a != b:
