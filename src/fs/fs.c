@@ -44,12 +44,9 @@ void fs_free(struct fs *fs)
     if (!fs)
         return;
     fs->wake = NULL;
-    for (u32 id = 1; id < fs->files.next; id++) {
-        struct file *f = file_at(fs, id);
-        if (f) {
-            f->refs = 1;
-            file_put(fs, id);
-        }
+    for (u32 id = pool_next(&fs->files, 0); id; id = pool_next(&fs->files, id)) {
+        file_at(fs, id)->refs = 1;
+        file_put(fs, id);
     }
     locks_release_owner(fs, 0, 0, 0);
     mounts_free(fs);
@@ -84,17 +81,16 @@ void stat_time(struct fs *fs, struct abi_stat *s)
 
 struct file *file_at(struct fs *fs, file_t id)
 {
-    return pool_at(&fs->files, id);
+    return pool_find(&fs->files, id);
 }
 
 int file_new(struct fs *fs, enum file_kind kind, u32 flags, file_t *out)
 {
-    void *object;
     u32 id;
-    int r = pool_new(&fs->files, &id, &object);
+    int r = pool_new(&fs->files, &id);
     if (r)
         return r;
-    struct file *f = object;
+    struct file *f = file_at(fs, id);
     f->kind = (u8)kind;
     f->refs = 1;
     f->flags = flags & ~(ABI_O_CLOEXEC | ABI_O_CREAT | ABI_O_EXCL | ABI_O_NOCTTY | ABI_O_TRUNC);

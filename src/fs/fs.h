@@ -12,6 +12,7 @@
 #define FS_FS_H
 
 #include "abi/fs_abi.h"
+#include "base/pool.h"
 #include "base/types.h"
 #include "fs/proc.h"
 #include "fs/uio.h"
@@ -104,12 +105,6 @@ struct fs_options {
     int nbinds;
 };
 
-struct fs_pool { // ids 1..; chunks never move
-    void **chunk;
-    u32 nchunk, next, free, live;
-    u32 size; // of one object
-};
-
 struct mount;
 
 struct fs {
@@ -132,7 +127,7 @@ struct fs {
     i32 tty_pgrp, tty_sid; // 0 = none
     u64 tty_dev;           // st_rdev of the controlling terminal, 0 = none
     // private to src/fs
-    struct fs_pool files, pipes, texts;
+    struct pool files, pipes, texts;
     struct lock *locks;
     struct mount *mounts;
     u32 nmounts;

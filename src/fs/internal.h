@@ -9,13 +9,6 @@
 #define PIPE_OBJECT 96u // size of struct pipe, at most
 #define BOUNCE (128u << 10) // bytes moved through our own memory at a time
 
-// Pools: ids from 1, objects at stable addresses, zeroed when made.
-void pool_init(struct fs_pool *p, u32 size);
-MUST_CHECK int pool_new(struct fs_pool *p, u32 *id, void **object); // -ENOMEM
-void *pool_at(const struct fs_pool *p, u32 id);                     // NULL: not in use
-void pool_free(struct fs_pool *p, u32 id);
-void pool_destroy(struct fs_pool *p);
-
 // Like uio_to and uio_from, but what fits before a fault is done and counted; -E... if nothing did.
 i64 uio_scatter(struct uio *u, const void *src, u64 n);
 i64 uio_gather(struct uio *u, void *dst, u64 n);

@@ -28,16 +28,15 @@ _Static_assert(sizeof(struct pipe) <= PIPE_OBJECT, "fs_new makes the pool");
 
 static struct pipe *pipe_of(struct fs *fs, file_t id)
 {
-    return pool_at(&fs->pipes, file_at(fs, id)->object);
+    return pool_find(&fs->pipes, file_at(fs, id)->object);
 }
 
 static int pipe_new(struct fs *fs, u32 *id, struct pipe **out)
 {
-    void *p;
-    int r = pool_new(&fs->pipes, id, &p);
+    int r = pool_new(&fs->pipes, id);
     if (r)
         return r;
-    *out = p;
+    *out = pool_at(&fs->pipes, *id);
     (*out)->capacity = PIPE_DEFAULT;
     (*out)->ino = ++fs->next_ino;
     return 0;
@@ -103,9 +102,9 @@ no_reader:
 
 static u32 find_fifo(struct fs *fs, u64 dev, u64 ino)
 {
-    for (u32 id = 1; id < fs->pipes.next; id++) {
+    for (u32 id = pool_next(&fs->pipes, 0); id; id = pool_next(&fs->pipes, id)) {
         struct pipe *p = pool_at(&fs->pipes, id);
-        if (p && p->fifo_ino == ino && p->fifo_dev == dev)
+        if (p->fifo_ino == ino && p->fifo_dev == dev)
             return id;
     }
     return 0;
@@ -115,7 +114,7 @@ int fifo_open(struct fs *fs, int path_fd, const struct abi_stat *s, u32 flags, u
 {
     u32 access = flags & ABI_O_ACCMODE;
     u32 id = find_fifo(fs, s->st_dev, s->st_ino);
-    struct pipe *p = pool_at(&fs->pipes, id);
+    struct pipe *p = pool_find(&fs->pipes, id);
     int r = 0;
     if (access == ABI_O_WRONLY && (flags & ABI_O_NONBLOCK) && (!p || !p->readers))
         r = -ENXIO;
@@ -288,7 +287,7 @@ static int pipe_ioctl(struct fs *fs, file_t id, u32 cmd, struct mm *mm, u64 arg)
 static void pipe_release(struct fs *fs, file_t id)
 {
     struct file *f = file_at(fs, id);
-    struct pipe *p = pool_at(&fs->pipes, f->object);
+    struct pipe *p = pool_find(&fs->pipes, f->object);
     if (!p)
         return; // fs_pipe could not finish
     if (f->how & FILE_READER)

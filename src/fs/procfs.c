@@ -67,16 +67,16 @@ int proc_open(struct fs *fs, const char *rel, u32 oflags, u32 mount, file_t *out
 static int text_of(struct fs *fs, file_t id, bool fresh, struct strbuf **out)
 {
     struct file *f = file_at(fs, id);
-    void *object = pool_at(&fs->texts, f->object);
-    bool made = object != NULL;
+    struct strbuf *s = pool_find(&fs->texts, f->object);
+    bool made = s != NULL;
     if (!made) {
         u32 text;
-        int r = pool_new(&fs->texts, &text, &object);
+        int r = pool_new(&fs->texts, &text);
         if (r)
             return r;
         f->object = text;
+        s = pool_at(&fs->texts, text);
     }
-    struct strbuf *s = object;
     *out = s;
     if (made && !fresh)
         return 0;
@@ -152,7 +152,7 @@ static i64 proc_getdents(struct fs *fs, file_t id, struct uio *to)
 static void proc_release(struct fs *fs, file_t id)
 {
     struct file *f = file_at(fs, id);
-    struct strbuf *s = pool_at(&fs->texts, f->object);
+    struct strbuf *s = pool_find(&fs->texts, f->object);
     if (!s)
         return;
     strbuf_clear(s);
