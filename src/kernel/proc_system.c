@@ -1,0 +1,321 @@
+// The files of /proc that are about the whole machine. Directories are what the paths imply.
+#include "kernel/proc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/file.h"
+
+#define NS 1000000000u
+
+void proc_hostname(struct machine *m, char *buf, size_t cap)
+{
+    (void)m;
+    i64 n = -ENOENT;
+    int fd = host_openat(HOST_CWD, "/proc/sys/kernel/hostname", ABI_O_RDONLY, 0);
+    if (fd >= 0) {
+        n = host_pread(fd, buf, cap - 1, 0);
+        host_close(fd);
+    }
+    if (n <= 0)
+        n = snprintf(buf, cap, "tine");
+    while (n > 0 && buf[n - 1] == '\n')
+        n--;
+    buf[n] = 0;
+}
+
+// ---- contents
+
+static int show_cpuinfo(struct machine *m, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_puts(s, "processor\t: 0\n"
+                          "hart\t\t: 0\n"
+                          "isa\t\t: rv64imafdc_zicsr_zifencei\n"
+                          "mmu\t\t: sv39\n"
+                          "uarch\t\t: tine\n\n");
+}
+
+static void kb(struct strbuf *s, const char *name, u64 pages)
+{
+    (void)strbuf_printf(s, "%-15s %8llu kB\n", name, (unsigned long long)(pages * 4));
+}
+
+static int show_meminfo(struct machine *m, struct strbuf *s)
+{
+    u64 total = m->store->limit, used = MIN(m->store->used, total), rest = total - used;
+    static const char *const none[] = {"Buffers:", "Cached:", "SwapCached:", "Active:", "Inactive:",
+                                       "SwapTotal:", "SwapFree:", "Dirty:", "Writeback:"};
+    kb(s, "MemTotal:", total);
+    kb(s, "MemFree:", rest);
+    kb(s, "MemAvailable:", rest);
+    for (u32 i = 0; i < ARRAY_LEN(none); i++)
+        kb(s, none[i], 0);
+    kb(s, "AnonPages:", used);
+    kb(s, "Mapped:", 0);
+    kb(s, "Shmem:", 0);
+    kb(s, "PageTables:", m->store->nodes_used / 8u); // a node is about half a KiB
+    kb(s, "CommitLimit:", total);
+    kb(s, "Committed_AS:", used);
+    kb(s, "VmallocTotal:", 0);
+    return strbuf_puts(s, "HugePages_Total:       0\nHugePages_Free:        0\n"
+                          "Hugepagesize:       2048 kB\n");
+}
+
+static void count_tasks(struct machine *m, u32 *running, u32 *blocked)
+{
+    *running = *blocked = 0;
+    for (task_t id = 0; (id = pool_next(&m->tasks, id));) {
+        const struct task *t = task_at(m, id);
+        *running += t->state == TASK_RUNNABLE;
+        *blocked += t->state == TASK_BLOCKED && t->call.active && !t->call.interruptible;
+    }
+}
+
+static int show_stat(struct machine *m, struct strbuf *s)
+{
+    u32 running, blocked;
+    u64 busy = m->cpu.retired / 10000000u, up = machine_time(m) / 10000000u;
+    u64 idle = up > busy ? up - busy : 0;
+    count_tasks(m, &running, &blocked);
+    for (int i = 0; i < 2; i++)
+        (void)strbuf_printf(s, "%s %llu 0 0 %llu 0 0 0 0 0 0\n", i ? "cpu0" : "cpu ",
+                            (unsigned long long)busy, (unsigned long long)idle);
+    (void)strbuf_printf(s, "intr 0\nctxt %llu\nbtime %llu\nprocesses %llu\n",
+                        (unsigned long long)m->stats.switches,
+                        (unsigned long long)((machine_realtime(m) - machine_time(m)) / NS),
+                        (unsigned long long)(m->stats.forks + m->stats.vforks + m->stats.clones + 1));
+    return strbuf_printf(s, "procs_running %u\nprocs_blocked %u\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
+                         running, blocked);
+}
+
+static int show_uptime(struct machine *m, struct strbuf *s)
+{
+    u64 up = machine_time(m), busy = m->cpu.retired, idle = up > busy ? up - busy : 0;
+    return strbuf_printf(s, "%llu.%02llu %llu.%02llu\n", (unsigned long long)(up / NS),
+                         (unsigned long long)(up % NS / 10000000u), (unsigned long long)(idle / NS),
+                         (unsigned long long)(idle % NS / 10000000u));
+}
+
+static int show_loadavg(struct machine *m, struct strbuf *s)
+{
+    u32 running, blocked;
+    count_tasks(m, &running, &blocked);
+    return strbuf_printf(s, "0.00 0.00 0.00 %u/%u %u\n", running, m->tasks.live, m->pid_last);
+}
+
+static int show_version(struct machine *m, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_puts(s, "Linux version " TINE_RELEASE " (tine@tine) (gcc) " TINE_VERSION "\n");
+}
+
+static int show_cmdline(struct machine *m, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_puts(s, "tine\n");
+}
+
+static int show_filesystems(struct machine *m, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_puts(s, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\n\text4\n");
+}
+
+static int show_devices(struct machine *m, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_puts(s, "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n");
+}
+
+static int show_vmstat(struct machine *m, struct strbuf *s)
+{
+    return strbuf_printf(s, "nr_free_pages %u\npgfault %llu\npgmajfault 0\n",
+                         m->store->limit - MIN(m->store->limit, m->store->used),
+                         (unsigned long long)m->stats.faults);
+}
+
+static int show_hostname(struct machine *m, struct strbuf *s)
+{
+    char name[65];
+    proc_hostname(m, name, sizeof name);
+    return strbuf_printf(s, "%s\n", name);
+}
+
+// A version-4 UUID of 128 random bits.
+static int show_uuid_of(u64 a, u64 b, struct strbuf *s)
+{
+    return strbuf_printf(s, "%08x-%04x-4%03x-%04x-%012llx\n", (u32)(a >> 32), (u32)(a >> 16) & 0xffff,
+                         (u32)a & 0xfff, 0x8000 | (u32)(b >> 48 & 0x3fff),
+                         (unsigned long long)(b & 0xffffffffffffULL));
+}
+
+static int show_uuid(struct machine *m, struct strbuf *s)
+{
+    u64 a = machine_random(m), b = machine_random(m);
+    return show_uuid_of(a, b, s);
+}
+
+// The same for as long as the machine lives: a hash of its seed.
+static int show_boot_id(struct machine *m, struct strbuf *s)
+{
+    u64 h[2], x = m->options.seed;
+    for (int i = 0; i < 2; i++) { // splitmix64
+        u64 z = x += 0x9e3779b97f4a7c15ULL;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+        h[i] = z ^ z >> 31;
+    }
+    return show_uuid_of(h[0], h[1], s);
+}
+
+static int show_threads_max(struct machine *m, struct strbuf *s)
+{
+    return strbuf_printf(s, "%u\n", m->options.max_procs ? m->options.max_procs : 1000000u);
+}
+
+// Without namespaces every process sees the same mounts; the details of fs are its own.
+int proc_mounts(struct machine *m, struct strbuf *s)
+{
+    (void)strbuf_puts(s, "/dev/root / ext4 rw,relatime 0 0\n"
+                         "proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n"
+                         "devtmpfs /dev devtmpfs rw,nosuid,relatime 0 0\n");
+    for (int i = 0; i < m->options.fs.nbinds; i++) {
+        const struct fs_bind *b = &m->options.fs.binds[i];
+        (void)strbuf_printf(s, "/dev/root %s ext4 %s,relatime 0 0\n", b->guest, b->ro ? "ro" : "rw");
+    }
+    return s->failed ? -ENOMEM : 0;
+}
+
+int proc_mountinfo(struct machine *m, struct strbuf *s)
+{
+    (void)strbuf_puts(s, "1 0 8:1 / / rw,relatime - ext4 /dev/root rw\n"
+                         "2 1 0:4 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
+                         "3 1 0:5 / /dev rw,nosuid,relatime - devtmpfs devtmpfs rw\n");
+    for (int i = 0; i < m->options.fs.nbinds; i++) {
+        const struct fs_bind *b = &m->options.fs.binds[i];
+        (void)strbuf_printf(s, "%d 1 8:1 %s %s %s,relatime - ext4 /dev/root rw\n", i + 4, b->host,
+                            b->guest, b->ro ? "ro" : "rw");
+    }
+    return s->failed ? -ENOMEM : 0;
+}
+
+// ---- the tree
+
+struct row {
+    const char *path;
+    int (*show)(struct machine *m, struct strbuf *s); // NULL: `text` is all, or it is a link
+    const char *text;                                 // NULL without show: a link
+};
+
+static const struct row rows[] = {
+    {"self", NULL, NULL},
+    {"thread-self", NULL, NULL},
+    {"mounts", NULL, NULL},
+    {"cmdline", show_cmdline, NULL},
+    {"cpuinfo", show_cpuinfo, NULL},
+    {"devices", show_devices, NULL},
+    {"diskstats", NULL, ""},
+    {"filesystems", show_filesystems, NULL},
+    {"interrupts", NULL, "           CPU0       \n"},
+    {"loadavg", show_loadavg, NULL},
+    {"meminfo", show_meminfo, NULL},
+    {"modules", NULL, ""},
+    {"partitions", NULL, "major minor  #blocks  name\n\n"},
+    {"stat", show_stat, NULL},
+    {"swaps", NULL, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"},
+    {"uptime", show_uptime, NULL},
+    {"version", show_version, NULL},
+    {"vmstat", show_vmstat, NULL},
+    {"sys/fs/file-max", NULL, "9223372036854775807\n"},
+    {"sys/fs/file-nr", NULL, "0\t0\t9223372036854775807\n"},
+    {"sys/fs/nr_open", NULL, "1048576\n"},
+    {"sys/fs/pipe-max-size", NULL, "1048576\n"},
+    {"sys/kernel/cap_last_cap", NULL, "40\n"},
+    {"sys/kernel/core_pattern", NULL, "core\n"},
+    {"sys/kernel/domainname", NULL, "(none)\n"},
+    {"sys/kernel/hostname", show_hostname, NULL},
+    {"sys/kernel/ngroups_max", NULL, "65536\n"},
+    {"sys/kernel/osrelease", NULL, TINE_RELEASE "\n"},
+    {"sys/kernel/ostype", NULL, "Linux\n"},
+    {"sys/kernel/overflowgid", NULL, "65534\n"},
+    {"sys/kernel/overflowuid", NULL, "65534\n"},
+    {"sys/kernel/pid_max", NULL, "4194304\n"},
+    {"sys/kernel/random/boot_id", show_boot_id, NULL},
+    {"sys/kernel/random/entropy_avail", NULL, "256\n"},
+    {"sys/kernel/random/poolsize", NULL, "256\n"},
+    {"sys/kernel/random/uuid", show_uuid, NULL},
+    {"sys/kernel/randomize_va_space", NULL, "0\n"},
+    {"sys/kernel/tainted", NULL, "0\n"},
+    {"sys/kernel/threads-max", show_threads_max, NULL},
+    {"sys/kernel/version", NULL, TINE_VERSION "\n"},
+    {"sys/net/core/somaxconn", NULL, "4096\n"},
+    {"sys/vm/max_map_count", NULL, "65530\n"},
+    {"sys/vm/mmap_min_addr", NULL, "65536\n"},
+    {"sys/vm/overcommit_memory", NULL, "0\n"},
+    {"sys/vm/overcommit_ratio", NULL, "50\n"},
+    {"sys/vm/swappiness", NULL, "60\n"},
+};
+
+static bool is_link(const struct row *r)
+{
+    return !r->show && !r->text;
+}
+
+// What follows `dir` in the row's path ("" = the root); NULL if the row is not below it.
+static const char *below(const struct row *r, const char *dir, size_t n)
+{
+    if (n == 0)
+        return r->path;
+    return strncmp(r->path, dir, n) == 0 && r->path[n] == '/' ? r->path + n + 1 : NULL;
+}
+
+int proc_system_kind(struct machine *m, const char *rel, u32 *mode)
+{
+    (void)m;
+    size_t n = strlen(rel);
+    for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
+        if (below(&rows[i], rel, n))
+            return PROC_DIR;
+        if (strcmp(rows[i].path, rel) != 0)
+            continue;
+        if (is_link(&rows[i]))
+            return PROC_LINK;
+        *mode = 0444;
+        return PROC_FILE;
+    }
+    return -ENOENT;
+}
+
+int proc_system_read(struct machine *m, const char *rel, struct strbuf *out)
+{
+    for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strcmp(rows[i].path, rel) != 0 || is_link(&rows[i]))
+            continue;
+        (void)(rows[i].show ? rows[i].show(m, out) : strbuf_puts(out, rows[i].text));
+        return out->failed ? -ENOMEM : 0;
+    }
+    return -ENOENT;
+}
+
+int proc_system_list(struct machine *m, const char *rel, struct strbuf *out)
+{
+    (void)m;
+    size_t n = strlen(rel), last_len = 0;
+    const char *last = NULL;
+    for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *name = below(&rows[i], rel, n);
+        if (!name)
+            continue;
+        size_t len = strcspn(name, "/");
+        if (last && len == last_len && !memcmp(name, last, len))
+            continue; // rows of one directory stand together
+        last = name;
+        last_len = len;
+        (void)strbuf_puts(out, name[len] ? "d" : is_link(&rows[i]) ? "l" : "-");
+        (void)strbuf_add(out, name, len);
+        (void)strbuf_add(out, "", 1);
+    }
+    return out->failed ? -ENOMEM : last ? 0 : -ENOENT;
+}
