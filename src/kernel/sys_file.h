@@ -17,6 +17,9 @@ MUST_CHECK int at_arg(struct task *t, u64 fd, gva_t from, char *path, file_t *di
 // Installs a new file (takes over its reference, also on failure): the descriptor, or -E...
 i64 fd_install(struct machine *m, struct task *t, file_t file, bool cloexec);
 
+// To be called when a task ends: a FIFO that it was opening (openat waits) is let go.
+void open_dropped(struct machine *m, struct task *t);
+
 // Parks until one of the things in `w` happens: -EPARK, -ERESTARTSYS, -ENOMEM.
 MUST_CHECK int park_on_spec(struct machine *m, struct task *t, const struct wait_spec *w);
 

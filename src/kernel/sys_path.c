@@ -35,6 +35,8 @@ int at_arg(struct task *t, u64 fd, gva_t from, char *path, file_t *dir)
 
 // ---- open
 
+#define SYS_OPENAT 56u
+
 // O_TRUNC emptied a file that may be mapped or cached.
 static void opened(struct machine *m, file_t file, u32 flags)
 {
@@ -57,6 +59,13 @@ static i64 open_wait(struct machine *m, struct task *t)
         return r;
     }
     return fd_install(m, t, file, t->call.arg[2] & ABI_O_CLOEXEC);
+}
+
+void open_dropped(struct machine *m, struct task *t)
+{
+    if (t->call.active && t->call.number == SYS_OPENAT && t->call.state[0])
+        file_put(m->fs, (file_t)t->call.state[0]);
+    t->call.active = false;
 }
 
 i64 sys_openat(struct machine *m, struct task *t, const u64 *a)

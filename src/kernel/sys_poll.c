@@ -82,12 +82,11 @@ int mask_arg(struct machine *m, struct task *t, gva_t from, u64 size)
     return 0;
 }
 
-// The first entry's arguments: time-out and signal mask.
+// Time-out and signal mask. The time-out is the first entry's; the mask is installed anew if a
+// signal without a handler came between.
 static int wait_begins(struct machine *m, struct task *t, gva_t timeout, gva_t mask, u64 size)
 {
-    if (t->call.state[1])
-        return 0;
-    int r = timeout ? timeout_arg(m, t, timeout, &t->call.state[0]) : 0;
+    int r = timeout && !t->call.state[1] ? timeout_arg(m, t, timeout, &t->call.state[0]) : 0;
     if (r == 0)
         r = mask_arg(m, t, mask, size);
     if (r == 0)
