@@ -19,7 +19,9 @@ int fs_new(struct fs **out, const struct fs_options *options)
     pool_init(&fs->texts, sizeof(struct strbuf));
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
     fs->prefix_fd = -1;
-    fs->umask = host_umask_zero();
+    u32 umask = host_umask_zero();
+    fs->umask = (options->has_umask ? options->umask : umask) & 0777;
+    host_raise_fd_limit();
     fs->ops[FILE_HOST] = &file_host_ops;
     fs->ops[FILE_DIR] = &file_dir_ops;
     fs->ops[FILE_STREAM] = &file_stream_ops;
@@ -53,7 +55,15 @@ void fs_free(struct fs *fs)
     pool_destroy(&fs->files);
     pool_destroy(&fs->pipes);
     pool_destroy(&fs->texts);
+    mem_free(fs->bounce);
     mem_free(fs);
+}
+
+u8 *fs_bounce(struct fs *fs)
+{
+    if (!fs->bounce)
+        fs->bounce = mem_alloc(BOUNCE);
+    return fs->bounce;
 }
 
 void fs_wake(struct fs *fs, u64 chan)
@@ -118,7 +128,10 @@ void file_put(struct fs *fs, file_t id)
     if (ops && ops->release)
         ops->release(fs, id);
     locks_release_file(fs, id);
-    host_close(f->host_fd);
+    if ((f->how & FILE_INHERITED) && f->host_fd <= 2)
+        host_blank(f->host_fd); // the number must not come back as somebody's file
+    else
+        host_close(f->host_fd);
     mem_free(f->path);
     pool_free(&fs->files, id);
 }

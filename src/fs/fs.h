@@ -103,6 +103,8 @@ struct fs_options {
     const char *prefix; // -L: absolute paths are looked up there first; NULL = none
     struct fs_bind binds[16];
     int nbinds;
+    bool has_umask; // else the process's own umask is taken, and set to 0 for good
+    u32 umask;      // to start with
 };
 
 struct mount;
@@ -131,6 +133,7 @@ struct fs {
     struct lock *locks;
     struct mount *mounts;
     u32 nmounts;
+    u8 *bounce;    // fs_bounce
     int prefix_fd; // the directory of -L, or -1
     u32 umask;       // what the host had at the start
     u32 next_owner;  // lock owners handed out

@@ -36,7 +36,7 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
         if (len < to->left) {
             if (inherited) // consumes: nothing that cannot be delivered
                 r = uio_check(to, MIN(to->left, (u64)BOUNCE), MM_WRITE);
-            if (!bounce && !(bounce = mem_alloc(BOUNCE)))
+            if (!(bounce = fs_bounce(fs)))
                 r = -ENOMEM;
             if (r)
                 break;
@@ -57,7 +57,6 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
         if (r < got || (size_t)got < want)
             break;
     }
-    mem_free(bounce);
     if (offset < 0 && !inherited)
         f->pos += (u64)done;
     return done ? done : r;
@@ -92,7 +91,7 @@ static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offse
         bool direct = len == from->left;
         i64 want = (i64)len;
         if (!direct) {
-            if (!bounce && !(bounce = mem_alloc(BOUNCE))) {
+            if (!(bounce = fs_bounce(fs))) {
                 r = -ENOMEM;
                 break;
             }
@@ -112,7 +111,6 @@ static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offse
         if (r < want)
             break;
     }
-    mem_free(bounce);
     if (offset < 0 && done)
         f->pos = (u64)end;
     if (done && fs->written)
@@ -178,7 +176,7 @@ static i64 dir_getdents(struct fs *fs, file_t id, struct uio *to)
     int r = uio_check(to, n, MM_WRITE);
     if (r)
         return r;
-    u8 *buf = mem_alloc(n ? n : 1);
+    u8 *buf = fs_bounce(fs);
     if (!buf)
         return -ENOMEM;
     i64 got = host_getdents(f->host_fd, buf, n);
@@ -186,7 +184,6 @@ static i64 dir_getdents(struct fs *fs, file_t id, struct uio *to)
         r = uio_to(to, buf, (u64)got);
         got = r ? r : got;
     }
-    mem_free(buf);
     return got;
 }
 
@@ -233,7 +230,7 @@ static i64 stream_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
         if (host_ioctl(f->host_fd, ABI_FIONREAD, &ready) < 0 || ready <= 0)
             ready = 4096;
         size_t want = (size_t)MIN(MIN(to->left, (u64)ready), (u64)BOUNCE);
-        if (want > len && uio_check(to, want, MM_WRITE) == 0 && (bounce = mem_alloc(want)))
+        if (want > len && uio_check(to, want, MM_WRITE) == 0 && (bounce = fs_bounce(fs)))
             len = want;
     }
     i64 n = -EOPNOTSUPP;
@@ -252,7 +249,6 @@ static i64 stream_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
     } else if (n > 0) {
         uio_advance(to, (u64)n);
     }
-    mem_free(bounce);
     return n == -EINTR ? -EAGAIN : n;
 }
 
@@ -262,7 +258,7 @@ static i64 stream_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
     if (offset >= 0)
         return -ESPIPE;
     u64 size = MIN(from->left, (u64)BOUNCE);
-    u8 *buf = mem_alloc(size ? size : 1);
+    u8 *buf = fs_bounce(fs);
     if (!buf)
         return -ENOMEM;
     struct uio mark = *from;
@@ -280,7 +276,6 @@ static i64 stream_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
             n = ready ? host_write(f->host_fd, buf, (size_t)MIN(want, (i64)ABI_PIPE_BUF)) : -EAGAIN;
         }
     }
-    mem_free(buf);
     if (n > 0)
         uio_advance(from, (u64)n);
     return n == -EINTR ? -EAGAIN : n;

@@ -7,12 +7,14 @@
 #include "fs/path.h"
 
 #define PIPE_OBJECT 96u // size of struct pipe, at most
-#define BOUNCE (128u << 10) // bytes moved through our own memory at a time
+#define BOUNCE (64u << 10) // bytes moved through our own memory at a time
 
 // Like uio_to and uio_from, but what fits before a fault is done and counted; -E... if nothing did.
 i64 uio_scatter(struct uio *u, const void *src, u64 n);
 i64 uio_gather(struct uio *u, void *dst, u64 n);
 
+// BOUNCE bytes of our own for one transfer at a time, or NULL.
+u8 *fs_bounce(struct fs *fs);
 void fs_wake(struct fs *fs, u64 chan);
 i64 fs_now(struct fs *fs);
 int fs_random(struct fs *fs, void *bytes, size_t n);

@@ -3,7 +3,7 @@
 #define FS_UIO_H
 
 #include "base/types.h"
-#include "mm/mm.h"
+#include "mm/uaccess.h"
 
 struct uio_vec {
     gva_t base;

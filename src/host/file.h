@@ -13,6 +13,10 @@ MUST_CHECK int host_openat2(int dir, const char *path, u32 flags, u32 mode);
 MUST_CHECK int host_openat(int dir, const char *path, u32 flags, u32 mode);
 MUST_CHECK int host_reopen(int fd, u32 flags); // through /proc/self/fd
 void host_close(int fd);
+// Puts /dev/null in the place of standard input or output, so that the other end of a pipe sees it
+// closed. Standard error stays: tine's own words go there.
+void host_blank(int fd);
+void host_raise_fd_limit(void); // as many descriptors as the hard limit allows
 MUST_CHECK int host_dup(int fd);
 MUST_CHECK int host_fd_flags(int fd); // F_GETFL, -EBADF
 i64 host_fd_path(int fd, char *buf, size_t cap); // the host's name of it, NUL-terminated
