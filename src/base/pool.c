@@ -89,6 +89,11 @@ void *pool_at(const struct pool *p, u32 id)
     return slot(p, id);
 }
 
+void *pool_find(const struct pool *p, u32 id)
+{
+    return pool_live(p, id) ? slot(p, id) : NULL;
+}
+
 u32 pool_next(const struct pool *p, u32 id)
 {
     for (u32 i = id; i < p->nchunks * POOL_CHUNK;) {

@@ -19,6 +19,7 @@ void pool_destroy(struct pool *p);                    // objects still live go t
 MUST_CHECK int pool_new(struct pool *p, u32 *id);     // a zeroed object; -ENOMEM
 void pool_free(struct pool *p, u32 id);
 void *pool_at(const struct pool *p, u32 id);          // the object must be live, checked
+void *pool_find(const struct pool *p, u32 id);        // NULL if it is not
 u32 pool_next(const struct pool *p, u32 id);          // the next live id after `id`; 0 = no more
 bool pool_live(const struct pool *p, u32 id);
 

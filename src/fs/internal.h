@@ -88,6 +88,9 @@ MUST_CHECK int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path
 // Takes the process's root off an absolute guest path: the length, -ENOENT when it lies outside.
 i64 ctx_strip(struct fs *fs, struct fsctx *c, char *path);
 void statx_of(const struct abi_stat *s, struct abi_statx *out);
+// One name in a directory of the host, at the cost of one call; -EAGAIN: take the walk.
+MUST_CHECK int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char *name, bool nofollow,
+                          struct abi_stat *out);
 void found_clear(struct found *f);
 
 #endif

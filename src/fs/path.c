@@ -114,7 +114,10 @@ int path_stat(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
               struct abi_stat *out)
 {
     struct found at;
-    int r = find(fs, c, dir, path, flags, &at);
+    int r = walk_stat1(fs, c, dir, path, flags & ABI_AT_SYMLINK_NOFOLLOW, out);
+    if (r != -EAGAIN)
+        return r;
+    r = find(fs, c, dir, path, flags, &at);
     if (r == 0)
         r = stat_found(fs, &at, out);
     found_clear(&at);

@@ -110,12 +110,12 @@ static u32 crossing(struct walker *w, const char *name, size_t len)
 }
 
 // Whether a stretch has to end before `name`, since it may be a mount point or a device of ours.
-static bool special(struct walker *w, const char *name, size_t len)
+static bool special(struct fs *fs, u32 mount, const char *name, size_t len)
 {
-    for (u32 i = 1; i < w->fs->nmounts; i++)
-        if (named(w->fs->mounts[i].name, name, len))
+    for (u32 i = 1; i < fs->nmounts; i++)
+        if (named(fs->mounts[i].name, name, len))
             return true;
-    return mount_at(w->fs, w->mount)->kind == MOUNT_DEV && (dev_find(name, len) || dev_link(name, len));
+    return mount_at(fs, mount)->kind == MOUNT_DEV && (dev_find(name, len) || dev_link(name, len));
 }
 
 static bool at_root_of(struct walker *w, u32 mount)
@@ -357,7 +357,7 @@ static int stretch(struct walker *w)
     const char *p = w->rest, *after = p;
     for (; *p; p = skip_slashes(after)) {
         size_t len = component(p);
-        if (p != w->rest && (named("..", p, len) || special(w, p, len)))
+        if (p != w->rest && (named("..", p, len) || special(w->fs, w->mount, p, len)))
             break;
         if (len > ABI_NAME_MAX)
             return -ENAMETOOLONG;
@@ -508,7 +508,7 @@ static int step(struct walker *w)
         w->rest += len;
         return up(w);
     }
-    if (special(w, w->rest, len)) {
+    if (special(w->fs, w->mount, w->rest, len)) {
         u32 to = crossing(w, w->rest, len);
         if (to) {
             w->rest += len;
@@ -572,6 +572,27 @@ int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags
         r = run(&w);
     move(&w, 1, -1, false);
     return r;
+}
+
+int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char *name, bool nofollow,
+               struct abi_stat *out)
+{
+    size_t n = strlen(name);
+    struct file *f = file_at(fs, dir ? dir : c->c->cwd);
+    u32 mount = f && f->mount ? f->mount : 1;
+    if (!n || n > ABI_NAME_MAX || strchr(name, '/') || named(".", name, n) || named("..", name, n))
+        return -EAGAIN;
+    if (!f || (f->kind != FILE_DIR && f->kind != FILE_PATH) || f->host_fd < 0 || special(fs, mount, name, n))
+        return -EAGAIN;
+    int r = host_fstatat(f->host_fd, name, out);
+    if (r)
+        return r;
+    if ((out->st_mode & ABI_S_IFMT) == ABI_S_IFLNK && !nofollow)
+        return -EAGAIN;
+    for (u32 i = 0; i < MIN(fs->nseen, 8u); i++)
+        if (fs->seen_dev[i] == out->st_dev)
+            return 0;
+    return ABI_MAJOR(out->st_dev) ? 0 : -EAGAIN;
 }
 
 void found_clear(struct found *f)

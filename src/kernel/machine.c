@@ -206,7 +206,7 @@ static int give_resources(struct machine *m, struct task *t, const char *cwd)
         file_t file;
         if (fs_stdio(m->fs, fd, &file))
             continue; // closed at start: stays closed
-        r = fd_replace(m->fs, t->files, (u32)fd, file, false, 1024);
+        r = MIN(fd_replace(m->fs, t->files, (u32)fd, file, false, 1024), 0);
     }
     return r;
 }
