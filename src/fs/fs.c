@@ -128,9 +128,13 @@ void file_put(struct fs *fs, file_t id)
     if (ops && ops->release)
         ops->release(fs, id);
     locks_release_file(fs, id);
-    if ((f->how & FILE_INHERITED) && f->host_fd <= 2)
-        host_blank(f->host_fd); // the number must not come back as somebody's file
+    // A standard descriptor's number must not come back as somebody's file.
+    int inherited = f->how & FILE_TWIN ? (int)f->object : f->how & FILE_INHERITED ? f->host_fd : -1;
+    if (inherited >= 0 && inherited <= 2)
+        host_blank(inherited);
     else
+        host_close(inherited);
+    if (f->host_fd != inherited)
         host_close(f->host_fd);
     mem_free(f->path);
     pool_free(&fs->files, id);
@@ -223,8 +227,19 @@ int fs_stdio(struct fs *fs, int host_fd, file_t *out)
     f->mount = 1;
     f->dev = s.st_dev;
     f->ino = s.st_ino;
-    if (kind == FILE_TTY && !fs->tty_dev)
+    if (kind != FILE_TTY)
+        return 0;
+    if (!fs->tty_dev)
         fs->tty_dev = s.st_rdev;
+    // A write to a terminal may block whatever poll says, so it gets a description of our own (not
+    // the master of a pty: opening that again makes another pty).
+    int twin = s.st_rdev == ABI_MAKEDEV(5, 2) ? -1
+        : host_reopen(host_fd, ((u32)flags & ABI_O_ACCMODE) | ABI_O_NONBLOCK | ABI_O_NOCTTY);
+    if (twin >= 0) {
+        f->host_fd = twin;
+        f->object = (u32)host_fd;
+        f->how = FILE_TWIN;
+    }
     return 0;
 }
 

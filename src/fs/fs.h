@@ -49,6 +49,7 @@ enum dev_id { DEV_NULL = 1, DEV_ZERO, DEV_FULL, DEV_RANDOM, DEV_URANDOM, DEV_TTY
 #define FILE_READER 4u    // counted in its pipe
 #define FILE_WRITER 8u
 #define FILE_SEMAPHORE 16u // EFD_SEMAPHORE
+#define FILE_TWIN 32u      // host_fd is our own non-blocking description of inherited `object`
 
 struct file {
     u8 kind, how;

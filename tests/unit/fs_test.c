@@ -459,6 +459,61 @@ static void test_pipe(struct fs *fs)
     fs->wake = NULL;
 }
 
+// Descriptors that the process came with: they never block, and their flags stay as they were.
+static void test_stdio(struct fs *fs)
+{
+    static char big[300000], back[300000];
+    int p[2], t, flags;
+    file_t r, w, f;
+    i64 sent = 0, n, got = 0;
+    struct wait_spec spec;
+    if (pipe(p))
+        exit(99);
+    flags = fcntl(p[1], F_GETFL);
+    IS(fs_stdio(fs, 999, &r), -EBADF);
+    IS(fs_stdio(fs, p[0], &r), 0);
+    IS(fs_stdio(fs, p[1], &w), 0);
+    IS(get(fs, r, back, 10), -EAGAIN);
+    file_wait(fs, r, ABI_POLLIN, &spec);
+    IS(spec.host_fd, p[0]);
+    while ((n = put(fs, w, big, sizeof(big))) > 0)
+        sent += n;
+    IS(n, -EAGAIN);
+    CHECK(sent >= 61440);
+    while ((n = get(fs, r, back, sizeof(back))) > 0)
+        got += n;
+    IS(n, -EAGAIN);
+    IS(got, sent);
+    IS(fcntl(p[1], F_GETFL), flags);
+    file_put(fs, w);
+    IS(get(fs, r, back, 10), 0);
+    file_put(fs, r);
+    // a regular file keeps the host's offset
+    int fd = open(at("secret"), O_RDONLY);
+    IS(fs_stdio(fs, fd, &f), 0);
+    IS(get(fs, f, back, 3), 3);
+    IS(lseek(fd, 0, SEEK_CUR), 3);
+    file_put(fs, f);
+    // a terminal
+    t = posix_openpt(O_RDWR | O_NOCTTY);
+    if (t < 0 || grantpt(t) || unlockpt(t))
+        return;
+    fd = open(ptsname(t), O_RDWR | O_NOCTTY);
+    IS(fs_stdio(fs, fd, &f), 0);
+    IS(file_at(fs, f)->kind, FILE_TTY);
+    IS(get(fs, f, back, 10), -EAGAIN);
+    IS(put(fs, f, "hi", 2), 2);
+    IS(write(t, "line\n", 5), 5);
+    usleep(20000);
+    IS(get(fs, f, back, 10), 5);
+    sent = 0;
+    while ((n = put(fs, f, big, 4096)) > 0)
+        sent += n;
+    IS(n, -EAGAIN);
+    file_put(fs, f);
+    close(t);
+}
+
 static void test_fdtable(struct fs *fs)
 {
     struct fdtable *a, *b;
@@ -662,6 +717,7 @@ int main(void)
     fsctx_put(fs, c);
     test_pipe(fs);
     test_fdtable(fs);
+    test_stdio(fs);
     fs_free(fs);
     IS(mem_live(), before);
     char command[300];
