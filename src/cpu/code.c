@@ -5,25 +5,16 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
-#include "host/memory.h"
 
 #define DROPS_MAX 16 // a frame whose code was thrown away more often is not cached any more
 #define N_MAX 255
-#define RESERVE_FIRST (16UL << 30)
-#define RESERVE_LEAST (64UL << 20)
-
-_Static_assert(sizeof(struct code_page) + (2 * CODE_MAP_SIZE + 16) * sizeof(struct slot) <=
-                   CODE_STRIDE, "a page's slots fit");
-
-static struct code_page *page_at(const struct code_arena *a, u64 i)
-{
-    return (struct code_page *)(void *)(a->base + i * CODE_STRIDE);
-}
+#define ROOM_FIRST 120                     // slots of a new page
+#define ROOM_MOST (2 * PAGE_SIZE / 2 + 16) // 2048 instructions, as many LINKs and ENDs, 8 splits
 
 static void forget_cached(struct code_arena *a)
 {
     for (u32 i = 0; i < TLB_SIZE; i++)
-        a->cached[i] = page_at(a, 0);
+        a->cached[i] = a->empty;
 }
 
 // The hook of store->code_free.
@@ -31,24 +22,54 @@ static void page_free(struct store *s, void *code)
 {
     struct code_arena *a = s->code_arena;
     struct code_page *p = code;
-    p->next = a->free;
-    a->free = p;
+    if (a) {
+        p->next = a->freed;
+        a->freed = p;
+    } else {
+        mem_free(p);
+    }
 }
 
-static struct code_page *page_new(struct code_arena *a, frame_t f)
+static void free_freed(struct code_arena *a)
 {
-    struct code_page *p = a->free;
-    if (p) {
-        a->free = p->next;
-        memset(p->map, 0, sizeof p->map);
-    } else {
-        if (a->fresh == a->pages)
-            return NULL;
-        p = page_at(a, a->fresh++);
+    struct code_page *p;
+    while ((p = a->freed) != NULL) {
+        a->freed = p->next;
+        mem_free(p);
     }
-    p->frame = f;
-    p->used = 0;
+}
+
+static struct code_page *page_new(frame_t f)
+{
+    struct code_page *p = mem_alloc(sizeof *p + ROOM_FIRST * sizeof p->slot[0]);
+    if (p) {
+        memset(p, 0, sizeof *p);
+        p->frame = f;
+        p->room = ROOM_FIRST;
+    }
     return p;
+}
+
+// Makes room for `more` slots. The page may move (C6); NULL when there is no memory.
+static struct code_page *page_grow(struct code_arena *a, struct store *s, struct code_page *p,
+                                   u32 more)
+{
+    u32 need = p->used + more;
+    if (need <= p->room)
+        return p;
+    ASSERT_THAT(need <= ROOM_MOST, "C2");
+    u32 room = MIN(MAX(2 * p->room, need), ROOM_MOST);
+    struct code_page *moved = mem_alloc(sizeof *p + room * sizeof p->slot[0]);
+    if (!moved)
+        return NULL;
+    memcpy(moved, p, sizeof *p + p->used * sizeof p->slot[0]);
+    moved->room = room;
+    for (u32 i = 0; i < TLB_SIZE; i++)
+        if (a->cached[i] == p)
+            a->cached[i] = moved;
+    s->meta[p->frame].code = moved;
+    page_free(s, p);
+    return moved;
 }
 
 struct code_arena *code_arena_of(struct store *s, const i32 *handlers)
@@ -59,15 +80,11 @@ struct code_arena *code_arena_of(struct store *s, const i32 *handlers)
     a = mem_zalloc(sizeof *a);
     if (!a)
         return NULL;
-    u64 size = RESERVE_FIRST;
-    while (!(a->base = host_reserve(size)) && size > RESERVE_LEAST)
-        size /= 2;
-    if (!a->base) {
+    a->empty = page_new(FRAME_ZERO);
+    if (!a->empty) {
         mem_free(a);
         return NULL;
     }
-    a->pages = size / CODE_STRIDE;
-    a->fresh = 1;
     a->handlers = handlers;
     forget_cached(a);
     s->code_arena = a;
@@ -80,9 +97,10 @@ void code_arena_free(struct store *s)
     struct code_arena *a = s->code_arena;
     if (!a)
         return;
-    host_release(a->base, a->pages * CODE_STRIDE);
+    free_freed(a);
+    mem_free(a->empty);
     mem_free(a);
-    s->code_arena = NULL;
+    s->code_arena = NULL; // what frames still have, page_free frees at once
 }
 
 void code_sync(struct code_arena *a, const struct store *s, const struct tlb *t)
@@ -196,26 +214,51 @@ static struct slot *decode_run(const struct code_arena *a, const u8 *code, u32 o
     }
 }
 
-static struct slot *page_find(struct code_arena *a, const struct store *s, struct code_page *p,
+// Takes back what the map says of slots from `start` on.
+static void page_unmap(struct code_page *p, u32 start)
+{
+    for (u32 i = 0; i < ARRAY_LEN(p->map); i++)
+        if (p->map[i] > start)
+            p->map[i] = 0;
+}
+
+// The slot of offset `off`, decoded if it isn't yet. The page may move: *page. NULL: no memory.
+static struct slot *page_find(struct code_arena *a, struct store *s, struct code_page **page,
                               u32 off)
 {
+    struct code_page *p = *page;
     u32 i = p->map[off / 2];
     if (i)
         return &p->slot[i - 1];
-    struct slot *start = &p->slot[p->used];
-    struct slot *end = decode_run(a, frame_data(s, p->frame), off, p->map, p->used, start, ~0u);
-    p->used += (u32)(end - start);
-    return start;
+    struct slot run[PAGE_SIZE / 2 + 16];
+    u32 start = p->used;
+    u32 n = (u32)(decode_run(a, frame_data(s, p->frame), off, p->map, start, run, ~0u) - run);
+    p = page_grow(a, s, p, n);
+    if (!p) {
+        page_unmap(*page, start);
+        return NULL;
+    }
+    memcpy(&p->slot[start], run, n * sizeof run[0]);
+    p->used += n;
+    *page = p;
+    return &p->slot[start];
 }
 
-struct slot *code_find_near(struct code_arena *a, const struct store *s, struct code_page *page,
-                            u32 off)
+struct slot *code_link(struct code_arena *a, struct store *s, struct code_page **page,
+                       struct slot *from, u32 off, i32 linked)
 {
-    return page_find(a, s, page, off);
+    u32 i = (u32)(from - (*page)->slot);
+    struct slot *to = page_find(a, s, page, off);
+    if (!to)
+        return NULL;
+    from = &(*page)->slot[i];
+    from->imm = (i32)(to - from);
+    from->handler = (u32)linked;
+    return to;
 }
 
 enum mm_fault code_find(struct cpu *cpu, struct code_arena *a, gva_t pc, struct slot *scratch,
-                        struct slot **out)
+                        struct code_page **page, struct slot **out)
 {
     struct store *s = cpu->store;
     frame_t f;
@@ -223,20 +266,24 @@ enum mm_fault code_find(struct cpu *cpu, struct code_arena *a, gva_t pc, struct 
     if (fault)
         return fault;
     code_sync(a, s, cpu->tlb);
+    free_freed(a);
     struct frame *meta = &s->meta[f];
     struct code_page *p = meta->code;
-    u32 off = (u32)(pc & PAGE_MASK);
-    if (!p && f != FRAME_ZERO && meta->code_drops <= DROPS_MAX)
-        meta->code = p = page_new(a, f);
     struct code_page **cached = &a->cached[(pc >> PAGE_SHIFT) & (TLB_SIZE - 1)];
-    if (!p) {
-        *cached = page_at(a, 0);
+    u32 off = (u32)(pc & PAGE_MASK);
+    *cached = a->empty;
+    *out = NULL;
+    if (!p && f != FRAME_ZERO && meta->code_drops <= DROPS_MAX)
+        meta->code = p = page_new(f);
+    if (p) {
+        *cached = p;
+        *out = page_find(a, s, &p, off);
+    }
+    if (!*out) {
         decode_run(a, frame_data(s, f), off, NULL, 0, scratch, CODE_SCRATCH - 8);
         *out = scratch;
-        return FAULT_NONE;
     }
-    *cached = p;
-    *out = page_find(a, s, p, off);
+    *page = p;
     return FAULT_NONE;
 }
 
@@ -249,7 +296,7 @@ static enum mm_fault fetch(struct cpu *cpu, struct code_arena *a, gva_t pc, u32 
         return fault;
     code_sync(a, cpu->store, cpu->tlb);
     struct code_page *p = f == FRAME_ZERO ? NULL : cpu->store->meta[f].code;
-    a->cached[(pc >> PAGE_SHIFT) & (TLB_SIZE - 1)] = p ? p : page_at(a, 0);
+    a->cached[(pc >> PAGE_SHIFT) & (TLB_SIZE - 1)] = p ? p : a->empty;
     *out = halfword(frame_data(cpu->store, f), (u32)(pc & PAGE_MASK));
     return FAULT_NONE;
 }

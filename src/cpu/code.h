@@ -13,6 +13,8 @@
 //      as long as that tag is set: only the engine calls mm_exec_frame.
 // (C5) A freed code page stays intact until the next code_find: a handler that loses its code by its
 //      own store can still finish.
+// (C6) A code page moves when it grows (C1 lets it); only page_find does that. Nobody but its frame
+//      and arena->cached keeps a pointer to it.
 #ifndef CPU_CODE_H
 #define CPU_CODE_H
 
@@ -43,14 +45,11 @@ struct slot {
 };
 _Static_assert(sizeof(struct slot) == 16, "slots are dense");
 
-#define CODE_MAP_SIZE (PAGE_SIZE / 2)
-#define CODE_STRIDE (20 * PAGE_SIZE) // at most 2048 instructions, as many LINKs, and 8 splits
-
 struct code_page {
-    u16 map[CODE_MAP_SIZE];
+    u16 map[PAGE_SIZE / 2];
     frame_t frame;
-    u32 used; // slots
-    struct code_page *next; // in the free list
+    u32 used, room; // slots
+    struct code_page *next; // among the freed ones
     struct slot slot[];
 };
 
@@ -59,27 +58,28 @@ struct code_arena {
     const struct tlb *tlb; // whose tags `cached` belongs to
     u64 epoch;             // store->code_epoch when `cached` was valid
     const i32 *handlers;   // CODE_HANDLERS distances
-    u8 *base;              // code pages; the first one is always empty
-    u64 pages, fresh;
-    struct code_page *free;
+    struct code_page *empty;
+    struct code_page *freed; // (C5)
 };
 
 // The store's arena, made on first use; NULL when there is no memory.
 MUST_CHECK struct code_arena *code_arena_of(struct store *s, const i32 *handlers);
-void code_arena_free(struct store *s); // once no frame has code any more; before store_free
+void code_arena_free(struct store *s); // before store_free; nothing runs any more
 
 // Makes `cached` belong to this TLB and epoch.
 void code_sync(struct code_arena *a, const struct store *s, const struct tlb *t);
 
-// Where execution continues at pc: a slot of the frame's code page, or, for what is not cached, of
-// `scratch`, decoded anew (CODE_SCRATCH slots).
+// Where execution continues at pc: a slot of the frame's code page, *page, or, for what is not
+// cached, of `scratch`, decoded anew (CODE_SCRATCH slots).
 #define CODE_SCRATCH 40
 MUST_CHECK enum mm_fault code_find(struct cpu *cpu, struct code_arena *a, gva_t pc,
-                                   struct slot *scratch, struct slot **out);
+                                   struct slot *scratch, struct code_page **page,
+                                   struct slot **out);
 
-// The same for another halfword of a page in which the engine is.
-struct slot *code_find_near(struct code_arena *a, const struct store *s, struct code_page *page,
-                            u32 off);
+// The same for offset `off` of the page in which `from` is. Links `from`, a branch, to what it finds
+// and makes its handler `linked`. The page may move: *page. NULL: no memory, look it up.
+MUST_CHECK struct slot *code_link(struct code_arena *a, struct store *s, struct code_page **page,
+                                  struct slot *from, u32 off, i32 linked);
 
 // The instruction that straddles two pages at pc, decoded to scratch. Faults at *fault_at.
 MUST_CHECK enum mm_fault code_straddle(struct cpu *cpu, struct code_arena *a, gva_t pc,
@@ -87,16 +87,5 @@ MUST_CHECK enum mm_fault code_straddle(struct cpu *cpu, struct code_arena *a, gv
 
 // The bits at pc once more, for a trap that reports them.
 u32 code_word(struct cpu *cpu, gva_t pc);
-
-static inline bool code_is_cached(const struct code_arena *a, const struct slot *s)
-{
-    return (u64)((const u8 *)s - a->base) < a->pages * CODE_STRIDE;
-}
-
-static inline struct code_page *code_page_of(const struct code_arena *a, const struct slot *s)
-{
-    u64 i = (u64)((const u8 *)s - a->base) / CODE_STRIDE;
-    return (struct code_page *)(void *)(a->base + i * CODE_STRIDE);
-}
 
 #endif

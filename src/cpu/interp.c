@@ -36,6 +36,7 @@ _Static_assert(offsetof(struct regs, f) == 33 * sizeof(u64), "f follows pc");
 struct run {
     struct cpu *cpu;
     struct code_arena *arena;
+    struct code_page *page; // where s is, unless that is a copy
     i64 start;        // the whole budget (E1)
     struct trap trap; // why it ended
 };
@@ -307,9 +308,12 @@ typedef u32 __attribute__((may_alias)) mem_u32;
 typedef i64 __attribute__((may_alias)) mem_i64;
 typedef u64 __attribute__((may_alias)) mem_u64;
 
+// Whether s is not in a code page.
+#define IN_COPY() ((uintptr_t)s - (uintptr_t)copies < sizeof copies)
+
 // (E5) What is executed from a copy may have been stored to without anybody noticing.
 #define CODE_LOST()                                                                                \
-    (run.cpu->store->code_epoch != run.arena->epoch || !code_is_cached(run.arena, s))
+    (run.cpu->store->code_epoch != run.arena->epoch || IN_COPY())
 
 #define HITS(type, tag) ((va_ & (TLB_PAGE_MASK | (sizeof(type) - 1))) == (tag))
 #define HOST(type) ((mem_##type *)(uintptr_t)(va_ + e_->addend))
@@ -475,6 +479,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
             u64 slot_ = p_->map[(pc & PAGE_MASK) / 2];                                             \
             if (likely(slot_)) {                                                                   \
                 page_va = pc & TLB_PAGE_MASK;                                                      \
+                run.page = p_;                                                                     \
                 s = &p_->slot[slot_ - 1];                                                          \
                 ENTER();                                                                           \
             }                                                                                      \
@@ -550,7 +555,8 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
         .start = (i64)MIN(instructions, (u64)INT64_MAX),
         .trap = {.kind = TRAP_FETCH, .error = FAULT_NOMEM, .value = cpu->regs->pc},
     };
-    struct slot scratch[CODE_SCRATCH], cut[256];
+    struct slot copies[CODE_SCRATCH + 256], *const scratch = copies;
+    struct slot *const cut = copies + CODE_SCRATCH;
     struct slot *s, *to;
     gva_t page_va = 0, pc = cpu->regs->pc;
     i64 budget = run.start;
@@ -648,21 +654,19 @@ h_stop:
 
 take: // a taken branch or jal, not linked
     pc = ADD(PC, IMM);
-    if ((pc & TLB_PAGE_MASK) == page_va && code_is_cached(run.arena, s) &&
-        run.cpu->store->code_epoch == run.arena->epoch) {
-        struct slot *target = code_find_near(run.arena, run.cpu->store,
-                                             code_page_of(run.arena, s), (u32)(pc & PAGE_MASK));
-        s->imm = (i32)(target - s);
-        s->handler = (u32)linked;
-        s = target;
-        ENTER();
+    if ((pc & TLB_PAGE_MASK) == page_va && !CODE_LOST()) {
+        to = code_link(run.arena, run.cpu->store, &run.page, s, (u32)(pc & PAGE_MASK), linked);
+        if (likely(to)) {
+            s = to;
+            ENTER();
+        }
     }
     JUMP();
 
 find: // pc is not cached, or cached things may have changed
     if (budget == 0)
         goto out_of_budget;
-    fault = code_find(run.cpu, run.arena, pc, scratch, &to);
+    fault = code_find(run.cpu, run.arena, pc, scratch, &run.page, &to);
     if (fault) {
         memory_trap(&run.trap, TRAP_FETCH, fault, pc);
         goto out;
