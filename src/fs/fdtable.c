@@ -265,7 +265,7 @@ int fd_replace(struct fs *fs, struct fdtable *t, u32 fd, file_t file, bool cloex
     if (r)
         return r;
     dropped(fs, t, put_slot(t, &trail, fd, file, cloexec));
-    return (int)fd;
+    return 0;
 }
 
 int fd_take(struct fs *fs, struct fdtable *t, u32 fd, file_t *out)

@@ -2,12 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int pagefile_dup(int fd)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return copy < 0 ? -errno : copy;
+}
+
+i64 pagefile_size(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) ? -errno : st.st_size;
 }
 
 void pagefile_close(int fd)

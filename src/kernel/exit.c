@@ -140,6 +140,39 @@ static void notify_exit(struct machine *m, struct group *g)
         group_reap(m, g);
 }
 
+// A process group is orphaned when no member has a parent outside it in the same session (setpgid(2)).
+static bool orphaned(struct machine *m, u32 pgid, const struct group *leaving, bool *has_stopped)
+{
+    *has_stopped = false;
+    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id)) {
+        struct group *g = group_at(m, id);
+        if (g->pgid != pgid || g->dead || g->kernel || g == leaving)
+            continue;
+        struct group *parent = g->parent ? group_at(m, g->parent) : NULL;
+        if (parent && !parent->kernel && parent->pgid != pgid && parent->sid == g->sid)
+            return false;
+        *has_stopped = *has_stopped || g->stopped;
+    }
+    return true;
+}
+
+// A newly orphaned group with stopped members gets SIGHUP and SIGCONT: nobody else could go on with it.
+static void hang_up_orphans(struct machine *m, u32 pgid, const struct group *leaving)
+{
+    bool has_stopped;
+    if (!orphaned(m, pgid, leaving, &has_stopped) || !has_stopped)
+        return;
+    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id)) {
+        struct group *g = group_at(m, id);
+        if (g->pgid != pgid || g->dead || g->kernel)
+            continue;
+        struct g_siginfo hup = {.signo = G_SIGHUP, .code = G_SI_KERNEL};
+        struct g_siginfo cont = {.signo = G_SIGCONT, .code = G_SI_KERNEL};
+        (void)!signal_send_group(m, g, &hup);
+        (void)!signal_send_group(m, g, &cont);
+    }
+}
+
 static void reparent_children(struct machine *m, struct group *g)
 {
     struct group *reaper = reaper_of(m, g);
@@ -147,6 +180,8 @@ static void reparent_children(struct machine *m, struct group *g)
         struct group *child = group_at(m, g->children);
         unlink_child(m, child);
         link_child(m, reaper, child);
+        if (child->stopped && child->pgid != g->pgid)
+            hang_up_orphans(m, child->pgid, NULL);
         child->exit_signal = G_SIGCHLD;
         if (child->pdeath_signal) {
             struct g_siginfo info = {.signo = child->pdeath_signal, .code = G_SI_USER};

@@ -11,6 +11,7 @@
 #include "host/clock.h"
 #include "kernel/syscall.h"
 #include "kernel/waiter.h"
+#include "mm/map.h"
 #include "mm/pagecache.h"
 
 #define SLICE 500000u        // instructions a task runs before the next one's turn
@@ -33,6 +34,17 @@ static int random_for_fs(void *arg, void *bytes, size_t n)
 static i64 now_for_fs(void *arg)
 {
     return (i64)machine_realtime(arg);
+}
+
+// A file was written or truncated: cached pages follow, and pages beyond its end are gone.
+static void written_for_fs(void *arg, u64 dev, u64 ino, u64 offset, u64 len)
+{
+    struct machine *m = arg;
+    u64 pages;
+    struct backing *b = pagecache_after_write(m->store, dev, ino, offset, len, &pages);
+    for (u32 id = b ? pool_next(&m->tasks, 0) : 0; id; id = pool_next(&m->tasks, id))
+        if (task_at(m, id)->mm)
+            mm_truncate(task_at(m, id)->mm, b, pages);
 }
 
 static u64 read_time(void *arg)
@@ -93,7 +105,8 @@ int machine_new(struct machine **out, const struct machine_options *o)
         return r;
     }
     m->fs->wake = wake_for_fs;
-    m->fs->wake_arg = m->fs->random_arg = m->fs->now_arg = m;
+    m->fs->wake_arg = m->fs->random_arg = m->fs->now_arg = m->fs->written_arg = m;
+    m->fs->written = written_for_fs;
     m->fs->random = random_for_fs;
     m->fs->now = now_for_fs;
     m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;
@@ -206,7 +219,7 @@ static int give_resources(struct machine *m, struct task *t, const char *cwd)
         file_t file;
         if (fs_stdio(m->fs, fd, &file))
             continue; // closed at start: stays closed
-        r = MIN(fd_replace(m->fs, t->files, (u32)fd, file, false, 1024), 0);
+        r = fd_replace(m->fs, t->files, (u32)fd, file, false, 1024);
     }
     return r;
 }

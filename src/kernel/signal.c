@@ -246,6 +246,12 @@ static void before_sending(struct machine *m, struct group *g, u32 n)
     }
 }
 
+// Not blocked, or asleep for it.
+static bool wants(const struct task *t, u32 n)
+{
+    return !(t->mask & SIGBIT(n)) || t->sigwait & SIGBIT(n);
+}
+
 int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *info)
 {
     u32 n = (u32)info->signo;
@@ -255,7 +261,7 @@ int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *
     if (ignored(m, t, n) && !(t->mask & SIGBIT(n)))
         return 0;
     int r = queue_add(m, &t->pending, info);
-    if (r == 0 && !(t->mask & SIGBIT(n)))
+    if (r == 0 && wants(t, n))
         wake_for_signal(m, t);
     return r;
 }
@@ -269,11 +275,11 @@ int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo
     struct task *chosen = NULL;
     for (task_t id = g->tasks; id; id = task_at(m, id)->gnext) {
         struct task *t = task_at(m, id);
-        if (!(t->mask & SIGBIT(n)) && (!chosen || t->id == g->leader))
+        if (wants(t, n) && (!chosen || t->id == g->leader || t->sigwait & SIGBIT(n)))
             chosen = t;
     }
     struct task *any = chosen ? chosen : task_at(m, g->tasks);
-    if (ignored(m, any, n) && chosen)
+    if (ignored(m, any, n) && chosen && !(chosen->mask & SIGBIT(n)))
         return 0;
     int r = queue_add(m, &g->pending, info);
     if (r == 0 && chosen)

@@ -42,7 +42,7 @@ void file_changed(struct machine *m, file_t file, u64 offset, u64 n)
 {
     const struct file *f = file_at(m->fs, file);
     if (f && f->kind == FILE_HOST)
-        pagecache_after_write(m->store, f->dev, f->ino, offset, n, file_size(m, file));
+        m->fs->written(m->fs->written_arg, f->dev, f->ino, offset, n);
 }
 
 static int readable(struct machine *m, struct task *t, u64 fd, file_t *file)
@@ -226,13 +226,6 @@ static i64 write_host(struct machine *m, struct task *t, file_t file, struct vec
     struct uio u;
     uio_guest(&u, t->mm, v->at, v->count);
     i64 r = file_write(m->fs, file, &u, offset);
-    if (r > 0) {
-        u64 end = file_at(m->fs, file)->flags & ABI_O_APPEND || offset < 0
-                      ? write_position(m, file, -1)
-                      : (u64)offset + (u64)r;
-        if (!m->fs->written)
-            file_changed(m, file, end - MIN(end, (u64)r), (u64)r);
-    }
     return r;
 }
 
@@ -483,11 +476,8 @@ i64 sys_truncate(struct machine *m, struct task *t, const u64 *a)
         return r;
     pagecache_before_read(m->store, old.st_dev, old.st_ino);
     r = path_truncate(m->fs, t->fs, path, (i64)a[1]);
-    if (r == 0) {
-        u64 before = (u64)old.st_size;
-        pagecache_after_write(m->store, old.st_dev, old.st_ino, MIN(before, a[1]),
-                              MAX(before, a[1]) - MIN(before, a[1]), a[1]);
-    }
+    if (r == 0)
+        m->fs->written(m->fs->written_arg, old.st_dev, old.st_ino, MIN((u64)old.st_size, a[1]), 0);
     return r;
 }
 

@@ -89,6 +89,7 @@ i64 sys_rt_sigtimedwait(struct machine *m, struct task *t, const u64 *a)
 {
     u64 set;
     struct g_siginfo info;
+    t->sigwait = 0;
     if (a[3] != 8)
         return -EINVAL;
     int r = uaccess_read_u64(t->mm, &set, a[0]);
@@ -110,14 +111,10 @@ i64 sys_rt_sigtimedwait(struct machine *m, struct task *t, const u64 *a)
     }
     if (t->timed_out || (a[2] && machine_time(m) >= t->call.deadline))
         return -EAGAIN;
-    // what is waited for is let through while asleep, so that it wakes; a handler does not run for it
-    u64 saved = t->mask;
-    t->mask &= ~set;
+    t->sigwait = set;
     if (a[2])
         park_until(m, t, t->call.deadline);
     r = park(m, t);
-    t->mask = saved;
-    t->call.state[0] = set;
     return r == -ERESTARTSYS ? -EINTR : r;
 }
 

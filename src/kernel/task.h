@@ -69,6 +69,7 @@ struct task {
     struct fsctx *fs;
     struct sighand *sighand;
     u64 mask, saved_mask;
+    u64 sigwait;        // blocked signals that rt_sigtimedwait sleeps for
     struct sigqueue pending;
     struct g_stack altstack;
     gva_t clear_child_tid, robust_list;

@@ -229,6 +229,19 @@ int mm_sync(struct mm *m, gva_t addr, u64 length)
     return 0;
 }
 
+void mm_truncate(struct mm *m, const struct backing *b, u64 pages)
+{
+    for (u32 i = 0; i < m->regions->count; i++) {
+        struct region g = m->regions->at[i];
+        if (g.backing != b || g.page + ((g.end - g.start) >> PAGE_SHIFT) <= pages)
+            continue;
+        gva_t from = pages > g.page ? g.start + ((pages - g.page) << PAGE_SHIFT) : g.start;
+        flush(m);
+        if (pt_unmap(m->store, m->stats, &m->root, from, g.end))
+            return; // no memory for the path: the pages stay, as private copies would
+    }
+}
+
 gva_t mm_brk(struct mm *m, gva_t want)
 {
     if (want < m->brk_start || want >= MM_TOP || want - m->brk_start > m->data_limit)

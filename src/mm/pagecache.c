@@ -257,27 +257,45 @@ void pagecache_before_read(struct store *s, u64 dev, u64 ino)
         (void)backing_sync(s, b, 0, ~0ULL);
 }
 
-void pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n, u64 new_size)
+// Brings a cached page up to what the file holds now.
+static void page_refresh(struct store *s, struct backing *b, u64 page)
+{
+    u32 *slot = page_slot(b, page);
+    if (!slot || *slot == FRAME_NONE)
+        return;
+    frame_will_change(s, *slot);
+    i64 got = pagefile_read(b->host_fd, frame_data(s, *slot), PAGE_SIZE, page << PAGE_SHIFT);
+    if (got >= 0 && got < (i64)PAGE_SIZE)
+        memset(frame_data(s, *slot) + got, 0, PAGE_SIZE - (size_t)got);
+}
+
+struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n,
+                                      u64 *pages)
 {
     struct backing *b = find_current(s, dev, ino);
     if (!b)
-        return;
-    if (b->refs == 0) {
-        backing_free(s, b);
-        return;
+        return NULL;
+    i64 size = b->refs ? pagefile_size(b->host_fd) : -1;
+    if (size < 0) {
+        if (b->refs == 0)
+            backing_free(s, b);
+        return NULL;
     }
-    b->key.size = new_size;
-    b->pages = (new_size + PAGE_MASK) >> PAGE_SHIFT;
-    u64 last = MIN((offset + n + PAGE_MASK) >> PAGE_SHIFT, b->nchunks * CHUNK);
-    for (u64 page = offset >> PAGE_SHIFT; page < last; page++) {
+    u64 old_pages = b->pages;
+    b->key.size = (u64)size;
+    b->pages = *pages = ((u64)size + PAGE_MASK) >> PAGE_SHIFT;
+    u64 end = n > ~0ULL - offset ? ~0ULL : offset + n;
+    u64 last = MIN(b->pages, MIN(end / PAGE_SIZE + 1, b->nchunks * CHUNK));
+    for (u64 page = offset >> PAGE_SHIFT; page < last; page++)
+        page_refresh(s, b, page);
+    for (u64 page = b->pages; page < MIN(old_pages, b->nchunks * CHUNK); page++) {
         u32 *slot = page_slot(b, page);
-        if (!slot || *slot == FRAME_NONE)
-            continue;
-        frame_will_change(s, *slot);
-        i64 got = pagefile_read(b->host_fd, frame_data(s, *slot), PAGE_SIZE, page << PAGE_SHIFT);
-        if (got >= 0 && got < (i64)PAGE_SIZE)
-            memset(frame_data(s, *slot) + got, 0, PAGE_SIZE - (size_t)got);
+        if (slot && *slot != FRAME_NONE) {
+            frame_put(s, *slot);
+            *slot = FRAME_NONE;
+        }
     }
+    return b->pages < old_pages ? b : NULL;
 }
 
 void pagecache_count(struct store *s, u32 *refs)

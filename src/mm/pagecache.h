@@ -52,7 +52,9 @@ int backing_sync(struct store *s, struct backing *b, u64 from, u64 to);
 
 // The guest read, wrote or truncated a file by system call: keep mappings and file in step.
 void pagecache_before_read(struct store *s, u64 dev, u64 ino);
-void pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n, u64 new_size);
+// Yields the backing if the file shrank below what it cached (*pages is its new length), else NULL.
+struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n,
+                                      u64 *pages);
 int pagecache_sync_all(struct store *s);
 void pagecache_count(struct store *s, u32 *refs); // adds the cache's own references, by frame
 

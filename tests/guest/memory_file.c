@@ -88,7 +88,7 @@ static void written_back_at_msync_and_munmap(void)
     CHECK_EXIT(pid, 0);
     CHECK(has(fd, "at exit", PAGE));
     CHECK_EQ(unlink(path), 0);
-    CHECK_ERR(msync((void *)(PAGE * 16), PAGE, MS_SYNC), ENOMEM);
+    CHECK_ERR(msync((void *)(PAGE * 8), PAGE, MS_SYNC), ENOMEM);
     CHECK_ERR(msync(p, PAGE, MS_SYNC | MS_ASYNC), EINVAL);
 }
 
