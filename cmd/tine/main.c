@@ -41,10 +41,10 @@ static int new_failed(const struct command *c, int err)
 
 static int start_failed(const struct tine_machine *machine, const char *program, int err)
 {
-    const char *detail = tine_machine_error(machine);
+    const char *text = tine_machine_error(machine);
 
-    if (detail)
-        fprintf(stderr, "tine: %s %s\n", program, detail);
+    if (text)
+        fprintf(stderr, "tine: %s\n", text);
     else
         fprintf(stderr, "tine: %s: %s\n", program, strerror(-err));
     switch (-err) {
@@ -65,28 +65,41 @@ static int start_failed(const struct tine_machine *machine, const char *program,
     }
 }
 
-// Starts `program` as it is named; a name without a slash that is not there is looked for along the
-// guest's PATH, as a shell would.
-static int start(struct tine_machine *machine, const struct command *c)
+// A machine in which the program has been started; also when that failed there is a machine, which
+// says why, unless *machine is NULL.
+static int start_path(struct tine_machine **machine, const struct command *c, const char *path)
 {
-    const char *program = c->program;
+    int err;
+
+    tine_machine_free(*machine);
+    *machine = NULL;
+    err = tine_machine_new(machine, &c->machine);
+    if (err < 0)
+        return err;
+    return tine_machine_start(*machine, path, c->argv, c->env, c->cwd);
+}
+
+// Starts the program as it is named; a name without a slash that is not there is looked for along
+// the guest's PATH, as a shell would.
+static int start(struct tine_machine **machine, const struct command *c)
+{
     const char *path = options_getenv(c, "PATH");
-    int err = tine_machine_start(machine, program, c->argv, c->env, c->cwd);
+    int err = start_path(machine, c, c->program);
     int denied = 0;
 
-    if (err != -ENOENT || strchr(program, '/'))
+    if (err != -ENOENT || strchr(c->program, '/'))
         return err;
     if (!path)
         path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
     while (*path) {
         size_t length = strcspn(path, ":");
         char name[4096];
-        int n = snprintf(name, sizeof(name), "%.*s/%s", (int)length, path, program);
+        int n = snprintf(name, sizeof(name), "%.*s/%s", (int)length, path, c->program);
 
         path += length + (path[length] == ':');
         if (!length || n < 0 || (size_t)n >= sizeof(name))
             continue;
-        err = tine_machine_start(machine, name, c->argv, c->env, c->cwd);
+        err = start_path(machine, c, name);
         if (err == -EACCES)
             denied = err;
         else if (err != -ENOENT && err != -ENOTDIR)
@@ -138,30 +151,35 @@ static int exit_status(const struct command *c, const struct tine_result *result
     return EXIT_TINE;
 }
 
-static int run(struct command *c)
+static int finish(struct tine_machine *machine, const struct command *c, double begin)
 {
-    struct tine_machine *machine;
     struct tine_result result;
-    double begin = seconds();
-    int err = tine_machine_new(&machine, &c->machine);
     int status;
 
-    if (err < 0)
-        return new_failed(c, err);
     signals_forward(machine);
-    err = start(machine, c);
-    if (err < 0) {
-        status = start_failed(machine, c->program, err);
-    } else {
-        tine_machine_run(machine, &result);
-        fflush(NULL);
-        status = exit_status(c, &result);
-        if (c->stats == STATS_LINE)
-            print_line(machine, seconds() - begin);
-        if (c->stats == STATS_JSON)
-            print_json(machine, seconds() - begin, status);
-    }
+    tine_machine_run(machine, &result);
     signals_stop();
+    status = exit_status(c, &result);
+    if (c->stats == STATS_LINE)
+        print_line(machine, seconds() - begin);
+    if (c->stats == STATS_JSON)
+        print_json(machine, seconds() - begin, status);
+    return status;
+}
+
+static int run(const struct command *c)
+{
+    struct tine_machine *machine = NULL;
+    double begin = seconds();
+    int err = start(&machine, c);
+    int status;
+
+    if (!machine)
+        return new_failed(c, err);
+    if (err < 0)
+        status = start_failed(machine, c->program, err);
+    else
+        status = finish(machine, c, begin);
     tine_machine_free(machine);
     return status;
 }

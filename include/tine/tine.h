@@ -84,13 +84,13 @@ void tine_machine_free(struct tine_machine *machine);
 
 // Starts a program: `path` and `cwd` as the guest sees them (cwd NULL = "/" under a root, else the
 // host's), vectors ending in NULL. The caller's descriptors 0, 1, 2 and the other inheritable ones
-// become the program's. -ENOENT, -EACCES, -ENOEXEC, ...; the machine is then as before, and
-// tine_machine_error may know more.
+// become the program's. -ENOENT, -EACCES, -ENOEXEC, ...; tine_machine_error may know more, and all
+// that can be done with the machine then is to free it.
 int tine_machine_start(struct tine_machine *machine, const char *path, char *const argv[],
                        char *const envp[], const char *cwd);
 
-// Why the last tine_machine_start failed, in words, without the path: "is x86-64: give --root or
-// -L". NULL when the errno says it all. Valid until the next call.
+// Why tine_machine_start failed, in words: "/bin/sh is x86-64: give --root or -L". NULL when the
+// errno says it all. Lives as long as the machine.
 const char *tine_machine_error(const struct tine_machine *machine);
 
 // Runs until the program has ended, or fuel or time is used up.
