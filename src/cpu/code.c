@@ -6,10 +6,10 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 
-#define DROPS_MAX 16 // a frame whose code was thrown away more often is not cached any more
-#define N_MAX 255
-#define ROOM_FIRST 120                     // slots of a new page
-#define ROOM_MOST (2 * PAGE_SIZE / 2 + 16) // 2048 instructions, as many LINKs and ENDs, 8 splits
+#define DROPS_MAX  16 // a frame whose code was thrown away more often is not cached any more
+#define N_MAX      255
+#define ROOM_FIRST 120                      // slots of a new page
+#define ROOM_MOST  (2 * PAGE_SIZE / 2 + 16) // 2048 instructions, as many LINKs and ENDs, 8 splits
 
 static void forget_cached(struct code_arena *a)
 {

@@ -36,28 +36,28 @@ enum {
 };
 
 struct slot {
-    u32 handler; // distance of its code from the engine's base label
-    i32 imm;     // or the rounding mode, or an illegal instruction's word
+    u32 handler;          // distance of its code from the engine's base label
+    i32 imm;              // or the rounding mode, or an illegal instruction's word
     u8 rd, rs1, rs2, rs3; // rd of an integer instruction: 32 instead of x0
-    u16 off;     // pc - address of the page; up to 4098
-    u8 n;        // (C3)
-    u8 len;      // bytes of the instruction
+    u16 off;              // pc - address of the page; up to 4098
+    u8 n;                 // (C3)
+    u8 len;               // bytes of the instruction
 };
 _Static_assert(sizeof(struct slot) == 16, "slots are dense");
 
 struct code_page {
     u16 map[PAGE_SIZE / 2];
     frame_t frame;
-    u32 used, room; // slots
+    u32 used, room;         // slots
     struct code_page *next; // among the freed ones
     struct slot slot[];
 };
 
 struct code_arena {
     struct code_page *cached[TLB_SIZE]; // (C4)
-    const struct tlb *tlb; // whose tags `cached` belongs to
-    u64 epoch;             // store->code_epoch when `cached` was valid
-    const i32 *handlers;   // CODE_HANDLERS distances
+    const struct tlb *tlb;              // whose tags `cached` belongs to
+    u64 epoch;                          // store->code_epoch when `cached` was valid
+    const i32 *handlers;                // CODE_HANDLERS distances
     struct code_page *empty;
     struct code_page *freed; // (C5)
 };

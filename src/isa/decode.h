@@ -24,8 +24,8 @@ extern const u8 rv_flags[OP_COUNT];
 struct insn {
     u16 op; // enum rv_op, of the base instruction for compressed forms
     u8 rd, rs1, rs2, rs3;
-    u8 rm;  // rounding mode 0-4, or 7 = dynamic
-    u8 len; // 2 or 4
+    u8 rm;   // rounding mode 0-4, or 7 = dynamic
+    u8 len;  // 2 or 4
     i32 imm; // immediate, shift amount, CSR number or fence sets
 };
 

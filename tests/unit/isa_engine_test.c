@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/stats.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
@@ -16,13 +17,13 @@
 #include "mm/tlb.h"
 #include "mm/uaccess.h"
 
-#define CODE_AT 0x10000UL
+#define CODE_AT    0x10000UL
 #define CODE_PAGES 4
-#define DATA_AT 0x20000UL
+#define DATA_AT    0x20000UL
 #define DATA_PAGES 2
-#define CONST_AT (DATA_AT + 3 * PAGE_SIZE)
-#define LIMIT 30000 // instructions of one run
-#define TRAPS 400
+#define CONST_AT   (DATA_AT + 3 * PAGE_SIZE)
+#define LIMIT      30000 // instructions of one run
+#define TRAPS      400
 
 static u64 rng_state;
 
@@ -214,9 +215,9 @@ static u64 random_programs(u64 first, u64 count)
 // ---- Code that changes ----------------------------------------------------------------------
 
 #define ADDI(rd, rs1, imm) ((u32)(imm) << 20 | (u32)(rs1) << 15 | (u32)(rd) << 7 | 0x13)
-#define SW(rs2, rs1) ((u32)(rs2) << 20 | (u32)(rs1) << 15 | 2 << 12 | 0x23)
-#define ECALL 0x73u
-#define FENCE_I_WORD 0x100fu
+#define SW(rs2, rs1)       ((u32)(rs2) << 20 | (u32)(rs1) << 15 | 2 << 12 | 0x23)
+#define ECALL              0x73u
+#define FENCE_I_WORD       0x100fu
 
 // The program stores an instruction over its own next but one, 50 times; each must take effect.
 static void changing_code(bool fence)
@@ -233,6 +234,24 @@ static void changing_code(bool fence)
         check(t.kind == TRAP_ECALL && w.regs.pc == CODE_AT + 12, "reaches the ecall");
         check(w.regs.x[10] == i, "the new instruction ran");
         check(w.cpu.retired == 3 * (u64)(i + 1), "three instructions each");
+    }
+    world_free(&w);
+}
+
+// Without memory for decoded code it runs all the same.
+static void no_memory(void)
+{
+    struct world w;
+    world_new(&w);
+    u32 code[] = {ADDI(10, 10, 1), ADDI(10, 10, 1), ECALL};
+    for (u32 page = 0; page < CODE_PAGES; page++)
+        put(&w, CODE_AT + page * PAGE_SIZE, code, sizeof code);
+    for (u64 i = 0; i < 2 * CODE_PAGES; i++) {
+        w.regs.pc = CODE_AT + i / 2 * PAGE_SIZE;
+        w.regs.x[10] = 0;
+        mem_fail_at(i > 0); // the first allocates the arena
+        check(cpu_run(&w.cpu, 100).kind == TRAP_ECALL && w.regs.x[10] == 2, "ran uncached");
+        mem_fail_at(0);
     }
     world_free(&w);
 }
@@ -266,8 +285,12 @@ int main(int argc, char **argv)
 {
     u64 count = argc > 1 ? strtoull(argv[1], NULL, 0) : 300;
     u64 first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+    u64 live = mem_live();
     changing_code(true);
     changing_code(false);
+    no_memory();
     forked_code();
-    return random_programs(first, count) != 0;
+    u64 failures = random_programs(first, count);
+    check(mem_live() == live, "all memory is given back");
+    return failures != 0;
 }
