@@ -558,7 +558,7 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
     struct slot copies[CODE_SCRATCH + 256], *const scratch = copies;
     struct slot *const cut = copies + CODE_SCRATCH;
     struct slot *s, *to;
-    gva_t page_va = 0, pc = cpu->regs->pc;
+    gva_t page_va = 0, pc = cpu->regs->pc & ~1UL; // "the low bit of sepc is always zero"
     i64 budget = run.start;
     enum mm_fault fault;
     i32 linked;
@@ -580,7 +580,10 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
     } while (0)
 #define CALL(target)                                                                               \
     do {                                                                                           \
+        pc = (target);                                                                             \
         WR(NEXT_PC);                                                                               \
+        if ((pc & TLB_PAGE_MASK) != page_va)                                                       \
+            JUMP();                                                                                \
         goto take;                                                                                 \
     } while (0)
 #define LINKED_B(name, ...) linked = handlers[CODE_LINKED + OP_##name];
