@@ -196,11 +196,11 @@ static int put_dirent(struct uio *to, u64 ino, u64 next, u8 type, const char *na
     return r ? r : 1;
 }
 
-i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries)
+i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries, bool with_dots)
 {
     static const char dots[] = "d.\0d..";
     u64 left = to->left, index = 0;
-    const char *p = dots, *end = dots + sizeof(dots);
+    const char *p = dots, *end = with_dots ? dots + sizeof(dots) : dots;
     for (int part = 0; part < 2; part++) {
         for (; p < end; p += strlen(p) + 1, index++) {
             if (index < f->pos)
@@ -218,21 +218,44 @@ i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries)
     return (i64)(left - to->left);
 }
 
+// Unless the host has the name in the directory `fd`, too.
+static void add_name(struct strbuf *names, char type, const char *name, int fd)
+{
+    struct abi_stat s;
+    if (fd >= 0 && host_fstatat(fd, name, &s) == 0)
+        return;
+    strbuf_add(names, &type, 1);
+    strbuf_add(names, name, strlen(name) + 1);
+}
+
+static void add_devices(struct strbuf *names, int fd)
+{
+    for (u32 i = DEV_NULL; i < ARRAY_LEN(devices); i++)
+        add_name(names, 'c', devices[i].name, fd);
+    for (u32 i = 0; i < ARRAY_LEN(links); i++)
+        add_name(names, 'l', links[i][0], fd);
+}
+
+void synth_names(struct fs *fs, const struct file *f, struct strbuf *names)
+{
+    struct mount *own = mount_at(fs, f->mount ? f->mount : 1);
+    for (u32 i = 1; i < fs->nmounts; i++) {
+        struct mount *m = &fs->mounts[i];
+        if (m->parent == f->mount && m->parent_dev == f->dev && m->parent_ino == f->ino)
+            add_name(names, 'd', m->name, f->host_fd);
+    }
+    if (own->kind == MOUNT_DEV && own->dev == f->dev && own->ino == f->ino)
+        add_devices(names, f->host_fd);
+}
+
 static i64 dev_getdents(struct fs *fs, file_t id, struct uio *to)
 {
     struct file *f = file_at(fs, id);
     struct strbuf names = {0};
     if (f->object != DEV_DIR)
         return -ENOTDIR;
-    for (u32 i = DEV_NULL; i < ARRAY_LEN(devices); i++) {
-        strbuf_puts(&names, "c");
-        strbuf_add(&names, devices[i].name, strlen(devices[i].name) + 1);
-    }
-    for (u32 i = 0; i < ARRAY_LEN(links); i++) {
-        strbuf_puts(&names, "l");
-        strbuf_add(&names, links[i][0], strlen(links[i][0]) + 1);
-    }
-    i64 r = names.failed ? -ENOMEM : synth_getdents(f, to, &names);
+    add_devices(&names, -1);
+    i64 r = names.failed ? -ENOMEM : synth_getdents(f, to, &names, true);
     strbuf_clear(&names);
     return r;
 }

@@ -38,10 +38,9 @@ MUST_CHECK int fd_alloc(struct fs *fs, struct fdtable *t, file_t file, u32 min, 
 MUST_CHECK int fd_alloc2(struct fs *fs, struct fdtable *t, const file_t file[2], bool cloexec,
                          u64 limit, int fds[2]);
 file_t fd_get(const struct fdtable *t, u32 fd); // borrowed; 0 = not open
-// dup2's second half: fd names `file` from now on; takes over the reference, closes what was there.
-// Answers fd. -EBADF (fd >= limit), -ENOMEM
+// dup2's second half: fd names `file` from now on; what was there is closed. Takes over the caller's
+// reference, unless it fails: -EBADF (fd >= limit), -ENOMEM.
 MUST_CHECK int fd_replace(struct fs *fs, struct fdtable *t, u32 fd, file_t file, bool cloexec, u64 limit);
-#define fd_set(...) fd_replace(__VA_ARGS__) // a function of that name would clash with libc's type
 // Takes the file out without dropping it (the caller gets the table's reference). -EBADF, -ENOMEM
 MUST_CHECK int fd_take(struct fs *fs, struct fdtable *t, u32 fd, file_t *out);
 MUST_CHECK int fd_close(struct fs *fs, struct fdtable *t, u32 fd); // -EBADF, -ENOMEM (still open)

@@ -264,8 +264,12 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
         strbuf_clear(&b);
         return n;
     }
-    if (f->host_fd >= 0 && f->kind != FILE_DEV)
-        return mount_path(fs, f->mount ? f->mount : 1, f->host_fd, buf, cap);
+    if (f->host_fd >= 0 && f->kind != FILE_DEV) {
+        i64 n = mount_path(fs, f->mount ? f->mount : 1, f->host_fd, buf, cap);
+        // What came with the process may lie outside of all mounts.
+        bool ours = !(f->how & (FILE_INHERITED | FILE_TWIN));
+        return n == -ENOENT && !ours ? host_fd_path(f->host_fd, buf, cap) : n;
+    }
     const char *head = "", *tail = f->path ? f->path : "";
     if (f->kind == FILE_EVENT)
         head = "anon_inode:[eventfd]";

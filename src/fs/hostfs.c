@@ -161,7 +161,7 @@ const struct file_ops file_host_ops = {
 };
 
 // Directories: the position is the host's, as its cookies mean nothing to us. The layout of a
-// record is the same on every 64-bit Linux.
+// record is the same on every 64-bit Linux. Behind the host's entries come our own, which `pos` counts.
 
 static i64 dir_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
 {
@@ -183,13 +183,21 @@ static i64 dir_getdents(struct fs *fs, file_t id, struct uio *to)
     if (got > 0) {
         r = uio_to(to, buf, (u64)got);
         got = r ? r : got;
+    } else if (got == 0) {
+        struct strbuf names = {0};
+        synth_names(fs, f, &names);
+        got = names.failed ? -ENOMEM : names.len ? synth_getdents(f, to, &names, false) : 0;
+        strbuf_clear(&names);
     }
     return got;
 }
 
 static i64 dir_seek(struct fs *fs, file_t id, i64 offset, int whence)
 {
-    return host_lseek(file_at(fs, id)->host_fd, offset, whence);
+    struct file *f = file_at(fs, id);
+    if (whence == ABI_SEEK_SET)
+        f->pos = 0;
+    return host_lseek(f->host_fd, offset, whence);
 }
 
 const struct file_ops file_dir_ops = {.read = dir_read, .seek = dir_seek, .getdents = dir_getdents};

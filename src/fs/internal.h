@@ -35,7 +35,9 @@ int proc_kind(struct fs *fs, const char *rel, u32 *mode); // enum proc_kind or -
 MUST_CHECK int dev_open(struct fs *fs, u32 dev, u32 oflags, u32 mount, file_t *out);
 void dev_stat(struct fs *fs, u32 dev, struct abi_stat *out);
 // Records of a synthetic directory from f->pos on; entries as proc_ops.list makes them.
-i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries);
+i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries, bool with_dots);
+// What a host directory shows that the host does not have: mount points, the machine's devices.
+void synth_names(struct fs *fs, const struct file *f, struct strbuf *names);
 u32 dev_find(const char *name, size_t len); // enum dev_id, 0 = none of ours
 u32 dev_of_rdev(u64 rdev);
 const char *dev_name(u32 dev);

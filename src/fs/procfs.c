@@ -146,7 +146,7 @@ static i64 proc_getdents(struct fs *fs, file_t id, struct uio *to)
     struct file *f = file_at(fs, id);
     struct strbuf *s;
     int r = text_of(fs, id, f->pos == 0, &s);
-    return r ? r : synth_getdents(f, to, s);
+    return r ? r : synth_getdents(f, to, s, true);
 }
 
 static void proc_release(struct fs *fs, file_t id)
