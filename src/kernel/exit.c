@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 #include "kernel/machine.h"
+#include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
 
@@ -101,8 +102,10 @@ void group_reap(struct machine *m, struct group *g)
 {
     struct task *leader = task_at(m, g->leader);
     struct group *parent = group_at(m, g->parent);
+    parent->child_peak_pages = MAX(parent->child_peak_pages, MAX(g->peak_pages, g->child_peak_pages));
     parent->child_instructions += g->instructions + g->child_instructions;
     unlink_child(m, g);
+    pidfd_forget(m, g);
     sigqueue_clear(m, &g->pending);
     deadline_drop(m, g->id, true);
     pid_clear(m, leader->tid);
@@ -135,6 +138,7 @@ static void notify_exit(struct machine *m, struct group *g)
                : g->exit_status & 0x80      ? G_CLD_DUMPED
                                             : G_CLD_KILLED;
     g->zombie = true;
+    wake_channel(m, CHAN(CHAN_PIDFD, g->id));
     child_state_changed(m, g, code);
     if (nobody_waits)
         group_reap(m, g);
@@ -230,6 +234,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     clear_tid(m, t);
     vfork_release(m, t);
     sigqueue_clear(m, &t->pending);
+    g->peak_pages = MAX(g->peak_pages, t->mm->touched);
     mm_put(t->mm);
     fdtable_put(m->fs, t->files);
     fsctx_put(m->fs, t->fs);

@@ -9,14 +9,26 @@
 #include "base/panic.h"
 #include "base/stats.h"
 #include "kernel/machine.h"
-#include "kernel/syscall.h"
+#include "kernel/sys_file.h"
+#include "kernel/sys_pidfd.h"
 #include "mm/map.h"
 #include "mm/tlb.h"
 #include "mm/uaccess.h"
 
-static int check_flags(const struct clone_args *a)
+// The combinations that clone(2) calls invalid; only then what tine does not have.
+static int check_flags(const struct group *caller, const struct clone_args *a)
 {
     u64 f = a->flags;
+    if (f & G_CLONE_FS && f & (G_CLONE_NEWNS | G_CLONE_NEWUSER))
+        return -EINVAL;
+    if (f & G_CLONE_THREAD && f & (G_CLONE_NEWUSER | G_CLONE_NEWPID))
+        return -EINVAL;
+    if (f & G_CLONE_SYSVSEM && f & G_CLONE_NEWIPC)
+        return -EINVAL;
+    if (f & G_CLONE_PIDFD && f & G_CLONE_DETACHED)
+        return -EINVAL;
+    if (f & G_CLONE_PARENT && caller->pid == 1)
+        return -EINVAL;
     if (f & G_CLONE_THREAD && !(f & G_CLONE_SIGHAND))
         return -EINVAL;
     if (f & G_CLONE_SIGHAND && !(f & G_CLONE_VM))
@@ -125,6 +137,20 @@ static int write_tids(struct task *t, struct task *child, const struct clone_arg
     return r;
 }
 
+// CLONE_PIDFD: a descriptor for the child, in the caller's table.
+static int make_pidfd(struct machine *m, struct task *t, struct group *child,
+                      const struct clone_args *a)
+{
+    file_t file;
+    int r = uaccess_check(t->mm, a->pidfd, sizeof(i32), MM_WRITE);
+    if (r == 0)
+        r = pidfd_new(m, child, 0, &file);
+    if (r)
+        return r;
+    i64 fd = fd_install(m, t, file, true);
+    return fd < 0 ? (int)fd : uaccess_write_u32(t->mm, a->pidfd, (u32)fd);
+}
+
 static void count(struct machine *m, struct task *t, u64 flags)
 {
     if (flags & G_CLONE_VFORK && flags & G_CLONE_VM)
@@ -193,7 +219,7 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
     }
     if (a->flags & G_CLONE_VFORK && m->options.vfork == VFORK_FORK)
         a->flags &= ~(u64)(G_CLONE_VFORK | G_CLONE_VM);
-    int r = check_flags(a);
+    int r = check_flags(g, a);
     if (r == 0)
         r = pid_new(m, &tid);
     if (r == 0 && !(a->flags & G_CLONE_THREAD)) {
@@ -217,6 +243,8 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
         init_child(t, child, a);
         r = write_tids(t, child, a);
     }
+    if (r == 0 && a->flags & G_CLONE_PIDFD)
+        r = make_pidfd(m, t, g, a);
     if (r) {
         undo(m, child, fresh);
         return r;
@@ -251,8 +279,8 @@ i64 sys_clone(struct machine *m, struct task *t, const u64 *a)
     struct clone_args c = {.flags = a[0] & ~(u64)G_CSIGNAL & 0xffffffffu,
                            .exit_signal = a[0] & G_CSIGNAL, .stack = a[1], .parent_tid = a[2],
                            .tls = a[3], .child_tid = a[4], .pidfd = a[2]};
-    if (c.flags & G_CLONE_PIDFD)
-        return -EINVAL;
+    if (c.flags & G_CLONE_PIDFD && c.flags & G_CLONE_PARENT_SETTID)
+        return -EINVAL; // one address for two results
     return task_clone(m, t, &c);
 }
 
@@ -280,9 +308,50 @@ i64 sys_clone3(struct machine *m, struct task *t, const u64 *a)
         return -EINVAL;
     if (!v[5] != !v[6])
         return -EINVAL;
-    if (v[0] & (G_CLONE_PIDFD | G_CLONE_INTO_CGROUP))
+    if (v[0] & G_CLONE_INTO_CGROUP)
         return -EINVAL;
     struct clone_args c = {.flags = v[0], .pidfd = v[1], .child_tid = v[2], .parent_tid = v[3],
                            .exit_signal = (u32)v[4], .stack = v[5] ? v[5] + v[6] : 0, .tls = v[7]};
     return task_clone(m, t, &c);
+}
+
+// ---- unshare -------------------------------------------------------------------------------------
+
+#define UNSHARE_KNOWN                                                                              \
+    (G_CLONE_THREAD | G_CLONE_FS | G_CLONE_SIGHAND | G_CLONE_VM | G_CLONE_FILES | G_CLONE_SYSVSEM | \
+     G_CLONE_NEWTIME | G_CLONE_NAMESPACES)
+
+i64 sys_unshare(struct machine *m, struct task *t, const u64 *a)
+{
+    u64 flags = a[0];
+    struct fsctx *fs = NULL;
+    if (flags & ~(u64)UNSHARE_KNOWN)
+        return -EINVAL;
+    if (flags & (G_CLONE_THREAD | G_CLONE_SIGHAND | G_CLONE_VM) &&
+        (group_of(m, t)->ntasks > 1 || (!(flags & G_CLONE_THREAD) && t->sighand->holders > 1) ||
+         (flags & G_CLONE_VM && t->mm->holders > 1)))
+        return -EINVAL;
+    if (flags & (G_CLONE_NAMESPACES | G_CLONE_NEWTIME))
+        return -EPERM;
+    if (flags & G_CLONE_FS && t->fs->holders > 1) {
+        int r = fsctx_fork(m->fs, t->fs, &fs);
+        if (r)
+            return r;
+    }
+    if (flags & G_CLONE_FILES && t->files->holders > 1) {
+        struct fdtable *files;
+        int r = fdtable_fork(m->fs, t->files, &files);
+        if (r) {
+            if (fs)
+                fsctx_put(m->fs, fs);
+            return r;
+        }
+        fdtable_put(m->fs, t->files);
+        t->files = files;
+    }
+    if (fs) {
+        fsctx_put(m->fs, t->fs);
+        t->fs = fs;
+    }
+    return 0;
 }

@@ -1,6 +1,7 @@
 // The machine: made, started, run.
 
 #include "kernel/machine.h"
+#include "kernel/sys_pidfd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "cpu/code.h"
 #include "host/clock.h"
 #include "kernel/syscall.h"
 #include "kernel/waiter.h"
@@ -111,6 +113,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     m->fs->now = now_for_fs;
     m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;
     proc_attach(m);
+    pidfd_attach(m);
     tlb_flush(&m->tlb);
     m->cpu.tlb = &m->tlb;
     m->cpu.store = m->store;
@@ -147,8 +150,11 @@ void machine_free(struct machine *m)
         mem_free(group_at(m, id)->exe);
     if (m->fs)
         fs_free(m->fs);
-    if (m->store)
+    if (m->store) {
+        pagecache_drop(m->store);
+        code_arena_free(m->store);
         store_free(m->store);
+    }
     if (m->wake_fd >= 0)
         host_event_free(m->wake_fd);
     pool_destroy(&m->tasks);

@@ -102,7 +102,8 @@ void deadline_drop(struct machine *m, u32 id, bool group);
 #define ERESTARTNOHAND 514 // EINTR if a handler runs, else go on waiting
 
 // Channels beyond those of fs (CHAN_KERNEL is its last).
-enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL };
+enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL,
+       CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE };
 
 // Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.
 // Call once for each channel; then return what park() says.

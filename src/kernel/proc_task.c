@@ -122,7 +122,7 @@ static int show_stat(struct machine *m, const struct proc_target *p, struct strb
     i32 tpgid = g->tty ? m->fs->tty_pgrp : -1;
     (void)strbuf_printf(s, "%u (%s) %c %u %u %u %u %d 0 ", p->thread ? p->t->tid : g->pid, comm_of(p),
                         state_of(m, p), ppid_of(m, g), g->pgid, g->sid, tty, tpgid);
-    (void)strbuf_printf(s, "%llu 0 0 0 %llu 0 %llu 0 %d %d %u 0 %llu ", (ull)g->min_faults,
+    (void)strbuf_printf(s, "%llu 0 0 0 %llu 0 %llu 0 %d %d %u 0 %llu ", (ull)g->peak_pages,
                         (ull)(proc_instructions(m, p) / TICK_NS),
                         (ull)(g->child_instructions / TICK_NS), 20 + g->nice, g->nice, g->ntasks,
                         (ull)(g->start_time / TICK_NS));

@@ -124,11 +124,12 @@ i64 sys_getrusage(struct machine *m, struct task *t, const u64 *a)
     switch ((i32)a[0]) {
     case RUSAGE_OF_SELF:
         u.utime = timeval_of(group_instructions(m, g));
-        u.minflt = (i64)g->min_faults;
+        u.minflt = (i64)t->mm->touched;
         u.maxrss = (i64)(mm_resident(t->mm) * (PAGE_SIZE / 1024));
         break;
     case RUSAGE_OF_CHILDREN:
         u.utime = timeval_of(g->child_instructions);
+        u.maxrss = (i64)g->child_peak_pages * 4;
         break;
     case RUSAGE_OF_THREAD:
         u.utime = timeval_of(t->instructions);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "kernel/machine.h"
+#include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
 
@@ -258,4 +259,30 @@ i64 sys_rt_sigqueueinfo(struct machine *m, struct task *t, const u64 *a)
     info.signo = (i32)n;
     task_t id = pid_find(m, pid);
     return id ? (i64)send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
+}
+
+i64 sys_pidfd_send_signal(struct machine *m, struct task *t, const u64 *a)
+{
+    struct group *self = group_of(m, t);
+    u32 n = (u32)a[1], pid;
+    struct g_siginfo info = {.signo = (i32)n, .code = G_SI_USER};
+    info.user.pid = (i32)self->pid;
+    info.user.uid = self->uid;
+    bool nonblock;
+    if ((u32)a[3])
+        return -EINVAL;
+    int r = pidfd_process(m, t, a[0], &pid, &nonblock);
+    if (r && r != -ESRCH)
+        return r;
+    if (a[2]) {
+        if (uaccess_read(t->mm, &info, a[2], sizeof info))
+            return -EFAULT;
+        if ((u32)info.signo != n)
+            return -EINVAL;
+        if ((info.code >= 0 || info.code == G_SI_TKILL) && (r || pid != self->pid))
+            return r ? r : -EPERM;
+    }
+    if (n > G_NSIG)
+        return -EINVAL;
+    return r ? r : (i64)send(m, t, group_of(m, task_at(m, pid_find(m, pid))), &info);
 }

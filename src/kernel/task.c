@@ -67,10 +67,12 @@ int group_new(struct machine *m, struct group *parent, u32 pid, struct group **o
         g->zombie = g->stopped = g->stop_reported = g->continued = g->execed = g->kernel = false;
         g->subreaper = false;
         g->pdeath_signal = 0;
+        g->pidfds = 0;
         memset(g->itimer_value, 0, sizeof g->itimer_value);
         memset(g->itimer_interval, 0, sizeof g->itimer_interval);
         g->timer_slot = 0;
-        g->instructions = g->child_instructions = g->min_faults = 0;
+        g->instructions = g->child_instructions = 0;
+        g->peak_pages = g->child_peak_pages = 0;
         g->exe = parent->exe ? mem_strdup(parent->exe) : NULL;
         if (parent->exe && !g->exe) {
             pool_free(&m->groups, id);

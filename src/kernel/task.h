@@ -101,9 +101,10 @@ struct group {
     u64 limit[G_RLIM_COUNT][2];
     u64 itimer_value[3], itimer_interval[3]; // ns; [0] real (absolute machine time), others instructions
     u32 timer_slot;
+    u32 pidfds;         // open descriptions that name it
     u64 instructions, child_instructions; // of ended threads; of reaped children
     u64 start_time;
-    u64 min_faults;
+    u64 peak_pages, child_peak_pages; // ru_maxrss, of itself and of reaped children
     i32 nice;
     char *exe;          // guest path, for /proc/self/exe
 };

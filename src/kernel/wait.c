@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "kernel/machine.h"
+#include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
 
@@ -67,7 +68,8 @@ static int look(struct machine *m, struct task *t, const struct wanted *w, struc
 static struct g_rusage usage_of(const struct group *g)
 {
     u64 us = (g->instructions + g->child_instructions) / 1000;
-    return (struct g_rusage){.utime = {(i64)(us / 1000000), (i64)(us % 1000000)}};
+    return (struct g_rusage){.utime = {(i64)(us / 1000000), (i64)(us % 1000000)},
+                             .maxrss = (i64)MAX(g->peak_pages, g->child_peak_pages) * 4};
 }
 
 static void consume(struct machine *m, const struct found *f)
@@ -89,9 +91,10 @@ static int wait_for_children(struct machine *m, struct task *t)
 i64 sys_wait4(struct machine *m, struct task *t, const u64 *a)
 {
     i32 pid = (i32)a[0];
-    struct wanted w = {.options = a[2] | G_WEXITED};
+    u64 options = (u32)a[2]; // an int: __WCLONE comes sign-extended
+    struct wanted w = {.options = options | G_WEXITED};
     struct found f;
-    if (a[2] & ~(u64)(G_WNOHANG | G_WUNTRACED | G_WCONTINUED | G_WNOTHREAD | G_WCLONE | G_WALL))
+    if (options & ~(u64)(G_WNOHANG | G_WUNTRACED | G_WCONTINUED | G_WNOTHREAD | G_WCLONE | G_WALL))
         return -EINVAL;
     if (pid == INT32_MIN)
         return -ESRCH;
@@ -99,7 +102,7 @@ i64 sys_wait4(struct machine *m, struct task *t, const u64 *a)
     w.id = pid > 0 ? (u32)pid : pid == 0 ? group_of(m, t)->pgid : (u32)-pid;
     int r = look(m, t, &w, &f);
     if (r == 0)
-        return a[2] & G_WNOHANG ? 0 : wait_for_children(m, t);
+        return options & G_WNOHANG ? 0 : wait_for_children(m, t);
     if (r < 0)
         return r;
     struct g_rusage usage = usage_of(f.child);
@@ -116,16 +119,24 @@ i64 sys_wait4(struct machine *m, struct task *t, const u64 *a)
 
 i64 sys_waitid(struct machine *m, struct task *t, const u64 *a)
 {
-    struct wanted w = {.type = (u32)a[0], .id = (u32)a[1], .options = a[3]};
+    u64 options = (u32)a[3];
+    struct wanted w = {.type = (u32)a[0], .id = (u32)a[1], .options = options};
     struct found f;
     struct g_siginfo info = {0};
     struct g_rusage usage = {0};
     u64 known = G_WNOHANG | G_WSTOPPED | G_WEXITED | G_WCONTINUED | G_WNOWAIT | G_WNOTHREAD | G_WALL |
                 G_WCLONE;
-    if (a[3] & ~known || !(a[3] & (G_WSTOPPED | G_WEXITED | G_WCONTINUED)) || a[0] > P_PIDFD)
+    bool nonblock = false;
+    if (options & ~known || !(options & (G_WSTOPPED | G_WEXITED | G_WCONTINUED)) || w.type > P_PIDFD)
         return -EINVAL;
-    if (w.type == P_PIDFD)
-        return -EBADF;
+    if (w.type == P_PIDFD) {
+        if ((i32)w.id < 0)
+            return -EINVAL;
+        int e = pidfd_process(m, t, a[1], &w.id, &nonblock);
+        if (e)
+            return e == -ESRCH ? -ECHILD : e;
+        w.type = P_PID;
+    }
     if (w.type == P_PID && (i32)w.id <= 0)
         return -EINVAL;
     if (w.type == P_PGID && (i32)w.id < 0)
@@ -133,7 +144,9 @@ i64 sys_waitid(struct machine *m, struct task *t, const u64 *a)
     if (w.type == P_PGID && w.id == 0)
         w.id = group_of(m, t)->pgid;
     int r = look(m, t, &w, &f);
-    if (r == 0 && !(a[3] & G_WNOHANG))
+    if (r == 0 && nonblock && !(options & G_WNOHANG))
+        return -EAGAIN;
+    if (r == 0 && !(options & G_WNOHANG))
         return wait_for_children(m, t);
     if (r < 0)
         return r;
@@ -151,7 +164,7 @@ i64 sys_waitid(struct machine *m, struct task *t, const u64 *a)
         e = uaccess_write(t->mm, a[2], &info, sizeof info);
     if (e)
         return e;
-    if (r > 0 && !(a[3] & G_WNOWAIT))
+    if (r > 0 && !(options & G_WNOWAIT))
         consume(m, &f);
     return 0;
 }

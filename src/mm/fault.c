@@ -92,6 +92,7 @@ static enum mm_fault fill_from_backing(struct mm *m, const struct region *g, gva
         return FAULT_NOMEM;
     }
     *slot = pte_make(*f, g->flags & REGION_SHARED ? PTE_SHARED : 0);
+    m->touched++;
     m->stats->file_fills++;
     return FAULT_NONE;
 }
@@ -133,6 +134,7 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         if (*slot)
             frame_put(s, pte_frame(*slot));
     }
+    m->touched += *slot == 0;
     *slot = pte_make(f, from == FRAME_ZERO ? 0 : PTE_COPIED);
     *out = f;
     return FAULT_NONE;

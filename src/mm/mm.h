@@ -45,6 +45,7 @@ struct mm {
     u64 stack_limit;     // bytes the stack may grow to (RLIMIT_STACK)
     u64 data_limit, as_limit; // RLIMIT_DATA, RLIMIT_AS in bytes, ~0 = none
     u64 total_pages;     // of all regions
+    u64 touched;         // pages ever filled in: a bound of the resident set's peak
     u64 start_code, end_code, start_stack, arg_start, arg_end, env_start, env_end; // for /proc
     gva_t vdso;
     u32 exe_file;        // kernel's: file id of the executable, 0 = none

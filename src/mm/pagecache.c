@@ -47,12 +47,17 @@ static void backing_free(struct store *s, struct backing *b)
     mem_free(b);
 }
 
-void pagecache_free(struct store *s)
+void pagecache_drop(struct store *s)
 {
     while (s->cache->list) {
         ASSERT_THAT(s->cache->list->refs == 0, "C1");
         backing_free(s, s->cache->list);
     }
+}
+
+void pagecache_free(struct store *s)
+{
+    pagecache_drop(s);
     mem_free(s->cache);
 }
 

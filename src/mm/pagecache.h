@@ -32,6 +32,7 @@ struct backing {
 };
 
 MUST_CHECK int pagecache_new(struct store *s);
+void pagecache_drop(struct store *s); // forgets every file; nothing may be mapped any more
 void pagecache_free(struct store *s);
 bool pagecache_shrink(struct store *s); // gives frames of unused files back; true if any
 
