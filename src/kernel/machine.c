@@ -1,7 +1,6 @@
 // The machine: made, started, run.
 
 #include "kernel/machine.h"
-#include "kernel/sys_pidfd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "base/panic.h"
 #include "cpu/code.h"
 #include "host/clock.h"
+#include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
 #include "kernel/waiter.h"
 #include "mm/map.h"
@@ -87,9 +87,6 @@ int machine_new(struct machine **out, const struct machine_options *o)
     if (!m)
         return -ENOMEM;
     m->options = *o;
-    if (!m->options.max_procs)
-        m->options.max_procs = 1000000;
-    m->options.max_procs++; // the reaper
     m->wake_fd = -1;
     pool_init(&m->tasks, sizeof(struct task));
     pool_init(&m->groups, sizeof(struct group));
@@ -98,6 +95,9 @@ int machine_new(struct machine **out, const struct machine_options *o)
     pool_init(&m->futex, 48);
     m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);
     int r = m->pid_chunk ? store_new(&m->store, o->memory) : -ENOMEM;
+    if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
+        m->options.max_procs = MAX(m->store->limit / 32, 1000u);
+    m->options.max_procs += !m->options.init; // the reaper
     if (r == 0)
         r = fs_new(&m->fs, &o->fs);
     if (r == 0)
