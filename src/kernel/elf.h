@@ -4,7 +4,7 @@
 
 #include "kernel/machine.h"
 
-enum { ELF_EXEC = 2, ELF_DYN = 3, ELF_RISCV = 243, ELF_LOAD = 1, ELF_INTERP = 3, ELF_PHDR = 6,
+enum { ELF_EXEC = 2, ELF_DYN = 3, ELF_RISCV = 243, ELF_LOAD = 1, ELF_INTERP = 3, ELF_PHDR = 6, ELF_GNU_STACK = 0x6474e551,
        ELF_MAX_SEGMENTS = 64 };
 
 struct elf_header {

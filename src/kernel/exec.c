@@ -31,6 +31,7 @@ struct image {
     struct mm *mm;
     gva_t entry, base, phdr, program_entry; // entry: where to start; base: the interpreter's
     u64 phnum;
+    bool executable_stack; // PT_GNU_STACK asks for it
     gva_t top; // end of the program, where the heap begins
 };
 
@@ -194,6 +195,8 @@ static int load_elf(struct machine *m, struct mm *mm, file_t f, const char *path
     for (u32 i = 0; i < h.phnum; i++)
         if (seg[i].type == ELF_PHDR)
             im->phdr = bias + seg[i].vaddr;
+        else if (seg[i].type == ELF_GNU_STACK)
+            im->executable_stack = seg[i].flags & 1;
         else if (seg[i].type == ELF_LOAD && seg[i].offset <= h.phoff &&
                  h.phoff < seg[i].offset + seg[i].filesz)
             im->phdr = bias + seg[i].vaddr + (h.phoff - seg[i].offset);
@@ -260,7 +263,7 @@ static int build_stack(struct machine *m, struct group *g, struct image *im, con
     if (r || bytes > ARG_MAX_BYTES)
         return -E2BIG;
     u64 first = MAX(STACK_FIRST, ALIGN_UP(bytes + 4 * PAGE_SIZE, PAGE_SIZE));
-    r = mm_map_stack(mm, STACK_TOP, first);
+    r = mm_map_stack(mm, STACK_TOP, first, im->executable_stack);
     gva_t sp = STACK_TOP - 16;
     u64 random[2] = {machine_random(m), machine_random(m)};
     u64 n = argc + envc + 3 + 2 * 20;

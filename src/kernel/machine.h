@@ -13,7 +13,7 @@ enum vfork_mode { VFORK_SHARE, VFORK_FORK };
 
 struct machine_options {
     u64 memory;         // bytes, 0 = the host's
-    u32 max_procs;      // live processes; 0 = 1,000,000
+    u32 max_procs;      // live processes; 0 = one for each 128 KiB of memory, 1000 at least
     u64 fuel;           // instructions, 0 = no limit
     u64 timeout_ns;     // host time, 0 = none
     u64 seed;

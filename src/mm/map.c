@@ -259,9 +259,10 @@ gva_t mm_brk(struct mm *m, gva_t want)
     return want;
 }
 
-int mm_map_stack(struct mm *m, gva_t top, u64 bytes)
+int mm_map_stack(struct mm *m, gva_t top, u64 bytes, bool executable)
 {
-    struct map_request q = {.addr = top - bytes, .length = bytes, .prot = MM_READ | MM_WRITE,
+    struct map_request q = {.addr = top - bytes, .length = bytes,
+                            .prot = MM_READ | MM_WRITE | (executable ? MM_EXEC : 0),
                             .flags = REGION_GROWSDOWN, .fixed = true};
     gva_t at;
     return mm_map(m, &q, &at);

@@ -26,7 +26,7 @@ MUST_CHECK int mm_sync(struct mm *m, gva_t addr, u64 length);    // msync
 void mm_truncate(struct mm *m, const struct backing *b, u64 pages);
 gva_t mm_brk(struct mm *m, gva_t want); // the new break; the old one when it cannot be had
 // The stack's region is [top - pages, top), and grows down to stack_limit.
-MUST_CHECK int mm_map_stack(struct mm *m, gva_t top, u64 bytes);
+MUST_CHECK int mm_map_stack(struct mm *m, gva_t top, u64 bytes, bool executable);
 u64 mm_resident(const struct mm *m);    // pages present
 
 #endif
