@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "kernel/machine.h"
 #include "kernel/sys_pidfd.h"
+#include "kernel/sys_file.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
 
@@ -230,6 +231,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     } else if (t->id != m->current) {
         sched_remove(m, t);
     }
+    open_dropped(m, t);
     futex_exit_robust(m, t);
     clear_tid(m, t);
     vfork_release(m, t);

@@ -256,10 +256,19 @@ int deadline_set(struct machine *m, u64 when, u32 id, bool group)
 // Polls the host descriptors that tasks wait for, at most `timeout_ms`; wakes who can go on.
 void sched_poll(struct machine *m, int timeout_ms)
 {
-    struct host_pollfd fds[64];
-    u32 ids[64], n = 0;
+    struct host_pollfd few[64], *fds = few;
+    u32 few_ids[64], *ids = few_ids, n = 0, room = ARRAY_LEN(few);
+    if (m->host_waits + 1 > room) { // without memory: the first 63 now, the others a turn later
+        u32 wanted = m->host_waits + 1;
+        void *block = mem_alloc(wanted * (sizeof *fds + sizeof *ids));
+        if (block) {
+            fds = block;
+            ids = (u32 *)(fds + wanted);
+            room = wanted;
+        }
+    }
     fds[n++] = (struct host_pollfd){.fd = m->wake_fd, .events = 1};
-    for (u32 id = m->bucket[bucket_of(CHAN_HOST)]; id && n < ARRAY_LEN(fds);) {
+    for (u32 id = m->bucket[bucket_of(CHAN_HOST)]; id && n < room;) {
         struct waiter *w = waiter_at(m, id);
         if (w->host_fd >= 0) {
             ids[n] = w->task;
@@ -267,11 +276,12 @@ void sched_poll(struct machine *m, int timeout_ms)
         }
         id = w->next;
     }
-    if (host_wait(fds, n, timeout_ms) <= 0)
-        return;
-    if (fds[0].revents)
+    bool any = host_wait(fds, n, timeout_ms) > 0;
+    if (any && fds[0].revents)
         host_event_clear(m->wake_fd);
-    for (u32 i = 1; i < n; i++)
+    for (u32 i = 1; any && i < n; i++)
         if (fds[i].revents && pool_live(&m->tasks, ids[i]))
             task_wake(m, task_at(m, ids[i]));
+    if (fds != few)
+        mem_free(fds);
 }
