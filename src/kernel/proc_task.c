@@ -263,6 +263,12 @@ static int show_auxv(struct machine *m, const struct proc_target *p, struct strb
 
 // ---- the small ones
 
+static int show_oom_score_adj(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_printf(s, "%d\n", p->g->oom_score_adj);
+}
+
 static int show_comm(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {
     (void)m;
@@ -372,7 +378,7 @@ static const struct row rows[] = {
     {"mounts", PROC_FILE, 0444, show_mounts},
     {"oom_adj", PROC_FILE, 0644, show_zero},
     {"oom_score", PROC_FILE, 0444, show_zero},
-    {"oom_score_adj", PROC_FILE, 0644, show_zero},
+    {"oom_score_adj", PROC_FILE, 0644, show_oom_score_adj},
     {"personality", PROC_FILE, 0400, show_personality},
     {"schedstat", PROC_FILE, 0444, show_schedstat},
     {"smaps", PROC_FILE, 0444, proc_smaps},
@@ -527,6 +533,14 @@ i64 proc_task_write(struct machine *m, const struct proc_target *p, const char *
         len = MIN(len, sizeof p->t->comm - 1);
         memset(p->t->comm, 0, sizeof p->t->comm);
         memcpy(p->t->comm, text, len);
+    }
+    if (strcmp(name, "oom_score_adj") == 0) {
+        char number[16] = {0};
+        memcpy(number, text, MIN(n, sizeof number - 1));
+        long value = strtol(number, NULL, 10);
+        if (value < -1000 || value > 1000)
+            return -EINVAL;
+        p->g->oom_score_adj = (i16)value;
     }
     return (i64)n; // the others are accepted, and mean nothing here
 }

@@ -157,10 +157,13 @@ static i64 record_lock(struct machine *m, struct task *t, file_t file, int cmd, 
     r = get ? uaccess_check(t->mm, at, sizeof lk, MM_WRITE) : lock_allowed(file_at(m->fs, file), &lk);
     if (r)
         return r;
+    i32 asked_pid = lk.l_pid;
     lk.l_pid = ofd ? -1 : (i32)group_of(m, t)->pid;
     if (!get && !ofd)
         t->files->locks = true;
     r = file_lock(m->fs, file, ofd ? LOCK_OF_FILE(file) : t->files->id, cmd, &lk);
+    if (get && lk.l_type == ABI_F_UNLCK)
+        lk.l_pid = asked_pid; // nothing in the way: only l_type tells so (fcntl(2))
     if (get)
         return r ? r : uaccess_write(t->mm, at, &lk, sizeof lk);
     if (r == -EAGAIN && (cmd == ABI_F_SETLKW || cmd == ABI_F_OFD_SETLKW))

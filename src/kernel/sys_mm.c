@@ -30,6 +30,11 @@ static int file_mapping(struct machine *m, struct task *t, u64 fd, u64 offset, s
     struct file *f = file_at(m->fs, id);
     u32 mode = f->flags & ABI_O_ACCMODE;
     if (f->kind == FILE_DEV && f->object == DEV_ZERO) {
+        if (q->flags & REGION_SHARED && mode == ABI_O_RDONLY) {
+            if (q->prot & MM_WRITE)
+                return -EACCES;
+            q->flags |= REGION_NOWRITE;
+        }
         if (q->flags & REGION_SHARED)
             return backing_anonymous(m->store, &q->backing);
         return 0;

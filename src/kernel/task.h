@@ -105,6 +105,7 @@ struct group {
     u64 instructions, child_instructions; // of ended threads; of reaped children
     u64 start_time;
     u64 peak_pages, child_peak_pages; // ru_maxrss, of itself and of reaped children
+    i16 oom_score_adj;  // kept for who asks; no process is chosen by it
     i32 nice;
     char *exe;          // guest path, for /proc/self/exe
 };
