@@ -264,7 +264,7 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
         strbuf_clear(&b);
         return n;
     }
-    if (f->host_fd >= 0 && f->kind != FILE_DEV) {
+    if (f->host_fd >= 0 && f->kind != FILE_DEV && f->kind != FILE_SOCKET) {
         i64 n = mount_path(fs, f->mount ? f->mount : 1, f->host_fd, buf, cap);
         // What came with the process may lie outside of all mounts.
         bool ours = !(f->how & (FILE_INHERITED | FILE_TWIN));

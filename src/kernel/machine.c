@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "cpu/code.h"
 #include "host/clock.h"
+#include "kernel/socket.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
 #include "kernel/waiter.h"
@@ -114,6 +115,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;
     proc_attach(m);
     pidfd_attach(m);
+    socket_attach(m);
     tlb_flush(&m->tlb);
     m->cpu.tlb = &m->tlb;
     m->cpu.store = m->store;
@@ -148,8 +150,10 @@ void machine_free(struct machine *m)
         backing_put(m->store, m->vdso);
     for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
         mem_free(group_at(m, id)->exe);
+    socket_detach(m);
     if (m->fs)
         fs_free(m->fs);
+    socket_end(m);
     if (m->store) {
         pagecache_drop(m->store);
         code_arena_free(m->store);

@@ -35,7 +35,10 @@ struct machine {
     struct cpu cpu;
     struct tlb tlb;
     struct stats stats;
-    struct pool tasks, groups, waiters, signals, futex;
+    struct pool tasks, groups, waiters, signals, futex, sockets, packets;
+    u32 packets_doomed;     // whose files are to be let go
+    bool packets_going;
+    u64 socket_serial;
     u32 bucket[256];        // waiters by channel
     u32 futex_bucket[64];
     task_t run_head, run_tail;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "kernel/socket.h"
 #include "mm/uaccess.h"
 
 file_t fd_arg(struct task *t, u64 fd)
@@ -43,6 +44,8 @@ int park_on_spec(struct machine *m, struct task *t, const struct wait_spec *w)
 int park_on_file(struct machine *m, struct task *t, file_t file, int events)
 {
     struct wait_spec w;
+    if (file_at(m->fs, file)->kind == FILE_SOCKET)
+        return socket_park(m, t, file, events); // it has time-outs of its own
     file_wait(m->fs, file, events, &w);
     return park_on_spec(m, t, &w);
 }
