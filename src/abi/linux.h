@@ -61,7 +61,7 @@ struct g_sigaction { // riscv has no restorer
 };
 
 struct g_siginfo { // 128 bytes
-    i32 signo, error, code, pad;
+    i32 signo, error, code, pad; // pad: while queued, the timer that sent it (timer.h)
     union {
         struct { i32 pid; u32 uid; u64 value; } user; // kill, sigqueue
         struct { i32 timer, overrun; u64 value; } timer;
@@ -82,6 +82,11 @@ enum { G_SS_ONSTACK = 1, G_SS_DISABLE = 2 };
 struct g_timespec { i64 sec, nsec; };
 struct g_timeval { i64 sec, usec; };
 struct g_itimerval { struct g_timeval interval, value; };
+struct g_itimerspec { struct g_timespec interval, value; };
+struct g_sigevent { // 64 bytes
+    u64 value;
+    i32 signo, notify, tid, pad[11];
+};
 
 enum { // wait(2)
     G_WNOHANG = 1, G_WUNTRACED = 2, G_WSTOPPED = 2, G_WEXITED = 4, G_WCONTINUED = 8,

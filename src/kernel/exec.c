@@ -13,6 +13,7 @@
 #include "kernel/machine.h"
 #include "kernel/elf.h"
 #include "kernel/syscall.h"
+#include "kernel/timer.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
 #include "mm/pagetable.h"
@@ -406,6 +407,7 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
         mm_put(t->mm);
     t->mm = im->mm;
     vfork_release(m, t);
+    timers_drop(m, g);
     mem_free(g->exe);
     g->exe = exe;
     g->execed = true;

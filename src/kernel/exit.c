@@ -8,6 +8,7 @@
 #include "kernel/sys_pidfd.h"
 #include "kernel/sys_file.h"
 #include "kernel/syscall.h"
+#include "kernel/timer.h"
 #include "mm/uaccess.h"
 
 // ---- what the parent hears -----------------------------------------------------------------------
@@ -108,7 +109,7 @@ void group_reap(struct machine *m, struct group *g)
     unlink_child(m, g);
     pidfd_forget(m, g);
     sigqueue_clear(m, &g->pending);
-    deadline_drop(m, g->id, true);
+    deadline_drop(m, DEADLINE_GROUP, g->id);
     pid_clear(m, leader->tid);
     if (leader->id == m->current)
         leader->group = 0; // the scheduler frees it when it lets go
@@ -204,7 +205,8 @@ static void last_thread_gone(struct machine *m, struct group *g)
     g->stopped = false;
     m->stats.exits++;
     reparent_children(m, g);
-    deadline_drop(m, g->id, true);
+    timers_drop(m, g);
+    deadline_drop(m, DEADLINE_GROUP, g->id);
     if (g->id == m->main_group) {
         m->exit_status = g->exit_status;
         m->finished = !m->options.wait_all;
@@ -227,7 +229,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
         return;
     if (t->state == TASK_BLOCKED) {
         waiters_drop(m, t);
-        deadline_drop(m, t->id, false);
+        deadline_drop(m, DEADLINE_TASK, t->id);
     } else if (t->id != m->current) {
         sched_remove(m, t);
     }

@@ -13,6 +13,7 @@
 #include "kernel/socket.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
+#include "kernel/timer.h"
 #include "kernel/waiter.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
@@ -94,6 +95,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     pool_init(&m->waiters, sizeof(struct waiter));
     pool_init(&m->signals, 144);
     pool_init(&m->futex, 48);
+    pool_init(&m->timers, sizeof(struct timer));
     m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);
     int r = m->pid_chunk ? store_new(&m->store, o->memory) : -ENOMEM;
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
@@ -115,6 +117,8 @@ int machine_new(struct machine **out, const struct machine_options *o)
     m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;
     proc_attach(m);
     pidfd_attach(m);
+    timerfd_attach(m);
+    signalfd_attach(m);
     socket_attach(m);
     tlb_flush(&m->tlb);
     m->cpu.tlb = &m->tlb;
@@ -166,6 +170,7 @@ void machine_free(struct machine *m)
     pool_destroy(&m->waiters);
     pool_destroy(&m->signals);
     pool_destroy(&m->futex);
+    pool_destroy(&m->timers);
     for (u32 i = 0; m->pid_chunk && i < PID_CHUNKS; i++)
         mem_free(m->pid_chunk[i]);
     mem_free(m->pid_chunk);
@@ -420,24 +425,6 @@ static void take_host_signals(struct machine *m)
     }
 }
 
-static void fire_deadlines(struct machine *m)
-{
-    if (!m->heap_count)
-        return;
-    u64 now = machine_time(m);
-    while (m->heap_count && m->heap[1].when <= now) {
-        struct deadline d = m->heap[1];
-        deadline_drop(m, d.id, d.group);
-        if (d.group) {
-            itimer_fire(m, group_at(m, d.id));
-        } else {
-            struct task *t = task_at(m, d.id);
-            t->timed_out = true;
-            task_wake(m, t);
-        }
-    }
-}
-
 // Nobody can run: waits for a deadline, a host descriptor or a signal.
 static void idle(struct machine *m)
 {
@@ -484,7 +471,7 @@ void machine_run(struct machine *m)
     for (u32 turn = 0; !m->finished; turn++) {
         if (__atomic_load_n((u64 *)&m->host_signals, __ATOMIC_RELAXED))
             take_host_signals(m);
-        fire_deadlines(m);
+        deadlines_fire(m);
         if (m->host_waits && turn % POLL_EVERY == 0)
             sched_poll(m, 0);
         if ((turn & 63) == 0 && host_monotonic() > next_sync) {

@@ -26,7 +26,12 @@ struct machine_options {
     struct fs_options fs;
 };
 
-struct deadline { u64 when; u32 id; bool group; }; // id: task, or group (its real-time timer)
+enum deadline_kind {
+    DEADLINE_TASK,  // the time-out of a wait
+    DEADLINE_GROUP, // the process's real-time interval timer
+    DEADLINE_TIMER, // a timer of timer_create or timerfd_create
+};
+struct deadline { u64 when; u32 id; u8 kind; };
 
 struct machine {
     struct machine_options options;
@@ -39,6 +44,7 @@ struct machine {
     u32 packets_doomed;     // whose files are to be let go
     bool packets_going;
     u64 socket_serial;
+    struct pool timers;
     u32 bucket[256];        // waiters by channel
     u32 futex_bucket[64];
     task_t run_head, run_tail;
@@ -95,8 +101,9 @@ void sched_remove(struct machine *m, struct task *t);
 void task_wake(struct machine *m, struct task *t);
 void wake_channel(struct machine *m, u64 chan);
 void waiters_drop(struct machine *m, struct task *t);
-MUST_CHECK int deadline_set(struct machine *m, u64 when, u32 id, bool group); // 0 = remove
-void deadline_drop(struct machine *m, u32 id, bool group);
+MUST_CHECK int deadline_set(struct machine *m, u64 when, enum deadline_kind kind, u32 id); // 0 = remove
+void deadline_drop(struct machine *m, enum deadline_kind kind, u32 id);
+void deadlines_fire(struct machine *m); // all that are due
 
 // ---- syscall.h's internal results
 #define EPARK 600          // the task waits: not a result
@@ -105,7 +112,7 @@ void deadline_drop(struct machine *m, u32 id, bool group);
 #define ERESTARTNOHAND 514 // EINTR if a handler runs, else go on waiting
 
 // Channels beyond those of fs (CHAN_KERNEL is its last).
-enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL,
+enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL, CHAN_TIMER, CHAN_EPOLL,
        CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE };
 
 // Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.
@@ -140,6 +147,7 @@ void signal_force(struct machine *m, struct task *t, const struct g_siginfo *inf
 void signal_deliver(struct machine *m, struct task *t); // before the task goes on; may end it
 u32 signal_take(struct machine *m, struct task *t, u64 set, struct g_siginfo *out); // 0 = none
 i64 signal_return(struct machine *m, struct task *t); // rt_sigreturn
+void signal_forget_timer(struct machine *m, struct group *g, u32 timer); // it is being deleted
 void sigqueue_clear(struct machine *m, struct sigqueue *q);
 MUST_CHECK int sighand_new(struct sighand **out);
 MUST_CHECK int sighand_fork(struct sighand *h, struct sighand **out);

@@ -9,6 +9,7 @@
 #include "base/panic.h"
 #include "host/clock.h"
 #include "kernel/machine.h"
+#include "kernel/timer.h"
 #include "kernel/waiter.h"
 
 // ---- time ----------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ void task_wake(struct machine *m, struct task *t)
     if (t->state != TASK_BLOCKED)
         return;
     waiters_drop(m, t);
-    deadline_drop(m, t->id, false);
+    deadline_drop(m, DEADLINE_TASK, t->id);
     sched_enqueue(m, t, false);
 }
 
@@ -153,7 +154,7 @@ int park_killable(struct machine *m, struct task *t)
 {
     if (signal_fatal_pending(m, t)) {
         waiters_drop(m, t);
-        deadline_drop(m, t->id, false);
+        deadline_drop(m, DEADLINE_TASK, t->id);
         return -ERESTARTSYS;
     }
     t->call.interruptible = false;
@@ -165,7 +166,7 @@ int park(struct machine *m, struct task *t)
 {
     if (signal_pending(m, t)) {
         waiters_drop(m, t);
-        deadline_drop(m, t->id, false);
+        deadline_drop(m, DEADLINE_TASK, t->id);
         return -ERESTARTSYS;
     }
     t->call.interruptible = true;
@@ -177,21 +178,28 @@ int park(struct machine *m, struct task *t)
 void park_until(struct machine *m, struct task *t, u64 when)
 {
     t->call.deadline = when;
-    if (deadline_set(m, when ? when : 1, t->id, false))
+    if (deadline_set(m, when ? when : 1, DEADLINE_TASK, t->id))
         (void)machine_time(m);
 }
 
 // ---- deadlines: a binary min-heap, heap[1] first -------------------------------------------------
 
-static u32 *heap_slot(struct machine *m, const struct deadline *d)
+static u32 *heap_slot(struct machine *m, u8 kind, u32 id)
 {
-    return d->group ? &group_at(m, d->id)->timer_slot : &task_at(m, d->id)->timer_slot;
+    switch (kind) {
+    case DEADLINE_TASK:
+        return &task_at(m, id)->timer_slot;
+    case DEADLINE_GROUP:
+        return &group_at(m, id)->timer_slot;
+    default:
+        return &timer_at(m, id)->slot;
+    }
 }
 
 static void heap_put(struct machine *m, u32 i, struct deadline d)
 {
     m->heap[i] = d;
-    *heap_slot(m, &d) = i;
+    *heap_slot(m, d.kind, d.id) = i;
 }
 
 static void sift_up(struct machine *m, u32 i, struct deadline d)
@@ -217,13 +225,12 @@ static void sift_down(struct machine *m, u32 i, struct deadline d)
     heap_put(m, i, d);
 }
 
-void deadline_drop(struct machine *m, u32 id, bool group)
+void deadline_drop(struct machine *m, enum deadline_kind kind, u32 id)
 {
-    struct deadline d = {.id = id, .group = group};
-    u32 i = *heap_slot(m, &d);
+    u32 i = *heap_slot(m, (u8)kind, id);
     if (!i)
         return;
-    *heap_slot(m, &d) = 0;
+    *heap_slot(m, (u8)kind, id) = 0;
     struct deadline last = m->heap[m->heap_count--];
     if (i > m->heap_count)
         return;
@@ -233,9 +240,9 @@ void deadline_drop(struct machine *m, u32 id, bool group)
         sift_down(m, i, last);
 }
 
-int deadline_set(struct machine *m, u64 when, u32 id, bool group)
+int deadline_set(struct machine *m, u64 when, enum deadline_kind kind, u32 id)
 {
-    deadline_drop(m, id, group);
+    deadline_drop(m, kind, id);
     if (!when)
         return 0;
     if (m->heap_count + 2 > m->heap_room) {
@@ -247,8 +254,28 @@ int deadline_set(struct machine *m, u64 when, u32 id, bool group)
         m->heap_room = room;
     }
     m->heap_count++;
-    sift_up(m, m->heap_count, (struct deadline){.when = when, .id = id, .group = group});
+    sift_up(m, m->heap_count, (struct deadline){.when = when, .id = id, .kind = (u8)kind});
     return 0;
+}
+
+void deadlines_fire(struct machine *m)
+{
+    if (!m->heap_count)
+        return;
+    u64 now = machine_time(m);
+    while (m->heap_count && m->heap[1].when <= now) {
+        struct deadline d = m->heap[1];
+        deadline_drop(m, d.kind, d.id);
+        if (d.kind == DEADLINE_GROUP) {
+            itimer_fire(m, group_at(m, d.id));
+        } else if (d.kind == DEADLINE_TIMER) {
+            timer_fire(m, d.id);
+        } else {
+            struct task *t = task_at(m, d.id);
+            t->timed_out = true;
+            task_wake(m, t);
+        }
+    }
 }
 
 // ---- the idle wait -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 #include "kernel/machine.h"
+#include "kernel/timer.h"
 #include "mm/uaccess.h"
 
 #define HANDLER_DFL 0
@@ -104,11 +105,13 @@ static struct queued *queued_at(struct machine *m, u32 id)
     return pool_at(&m->signals, id);
 }
 
-// Legacy signals are queued once; without memory the bit alone stands for them.
+// Legacy signals are queued once, but once for each timer that sends them; without memory the bit
+// alone stands for them.
 static int queue_add(struct machine *m, struct sigqueue *q, const struct g_siginfo *info)
 {
     u32 n = (u32)info->signo, id;
-    if (n < G_SIGRTMIN && q->set & SIGBIT(n))
+    bool timer = info->code == G_SI_TIMER && info->pad;
+    if (n < G_SIGRTMIN && q->set & SIGBIT(n) && !timer)
         return 0;
     if (pool_new(&m->signals, &id)) {
         if (n >= G_SIGRTMIN && info->code == G_SI_QUEUE)
@@ -123,6 +126,8 @@ static int queue_add(struct machine *m, struct sigqueue *q, const struct g_sigin
     else
         q->head = id;
     q->tail = id;
+    if (timer)
+        timer_queued(m, info);
     return 0;
 }
 
@@ -152,6 +157,8 @@ static void queue_take(struct machine *m, struct sigqueue *q, u32 n, struct g_si
     }
     if (!more)
         q->set &= ~SIGBIT(n);
+    if (out->code == G_SI_TIMER && out->pad)
+        timer_taken(m, out);
 }
 
 static void queue_drop(struct machine *m, struct sigqueue *q, u64 set)
@@ -165,6 +172,22 @@ static void queue_drop(struct machine *m, struct sigqueue *q, u64 set)
 void sigqueue_clear(struct machine *m, struct sigqueue *q)
 {
     queue_drop(m, q, ~0ULL);
+}
+
+static void queue_forget(struct machine *m, struct sigqueue *q, u32 timer)
+{
+    for (u32 id = q->head; id; id = queued_at(m, id)->next) {
+        struct g_siginfo *info = &queued_at(m, id)->info;
+        if (info->code == G_SI_TIMER && (u32)info->pad == timer)
+            info->pad = 0;
+    }
+}
+
+void signal_forget_timer(struct machine *m, struct group *g, u32 timer)
+{
+    queue_forget(m, &g->pending, timer);
+    for (task_t id = g->tasks; id; id = task_at(m, id)->gnext)
+        queue_forget(m, &task_at(m, id)->pending, timer);
 }
 
 static u64 pending_set(struct machine *m, struct task *t)
@@ -263,6 +286,7 @@ int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *
     int r = queue_add(m, &t->pending, info);
     if (r == 0 && wants(t, n))
         wake_for_signal(m, t);
+    wake_channel(m, CHAN(CHAN_SIGNAL, t->group)); // signalfd
     return r;
 }
 
@@ -284,6 +308,7 @@ int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo
     int r = queue_add(m, &g->pending, info);
     if (r == 0 && chosen)
         wake_for_signal(m, chosen);
+    wake_channel(m, CHAN(CHAN_SIGNAL, g->id)); // signalfd
     return r;
 }
 

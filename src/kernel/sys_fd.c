@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
 
@@ -99,6 +100,19 @@ i64 sys_pipe2(struct machine *m, struct task *t, const u64 *a)
         return r;
     }
     return uaccess_write(t->mm, a[0], fds, sizeof fds);
+}
+
+int anon_file(struct machine *m, enum file_kind kind, u32 flags, const char *label, file_t *out)
+{
+    char *path = mem_strdup(label);
+    if (!path)
+        return -ENOMEM;
+    int r = file_new(m->fs, kind, flags, out);
+    if (r)
+        mem_free(path);
+    else
+        file_at(m->fs, *out)->path = path;
+    return r;
 }
 
 i64 sys_eventfd2(struct machine *m, struct task *t, const u64 *a)

@@ -257,6 +257,7 @@ i64 sys_rt_sigqueueinfo(struct machine *m, struct task *t, const u64 *a)
     if ((info.code >= 0 || info.code == G_SI_TKILL) && pid != group_of(m, t)->pid)
         return -EPERM;
     info.signo = (i32)n;
+    info.pad = 0; // the kernel's own
     task_t id = pid_find(m, pid);
     return id ? (i64)send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
 }
@@ -279,6 +280,7 @@ i64 sys_pidfd_send_signal(struct machine *m, struct task *t, const u64 *a)
             return -EFAULT;
         if ((u32)info.signo != n)
             return -EINVAL;
+        info.pad = 0;
         if ((info.code >= 0 || info.code == G_SI_TKILL) && (r || pid != self->pid))
             return r ? r : -EPERM;
     }

@@ -193,7 +193,7 @@ i64 sys_setitimer(struct machine *m, struct task *t, const u64 *a)
     u64 value = from_timeval(&v.value);
     u64 now = a[0] ? process_time(m, t) : machine_time(m);
     if (a[0] == 0) {
-        int r = deadline_set(m, value ? now + value : 0, g->id, true);
+        int r = deadline_set(m, value ? now + value : 0, DEADLINE_GROUP, g->id);
         if (r)
             return r;
     }
@@ -208,7 +208,7 @@ void itimer_fire(struct machine *m, struct group *g)
     struct g_siginfo info = {.signo = G_SIGALRM, .code = G_SI_KERNEL};
     u64 now = machine_time(m);
     g->itimer_value[0] = g->itimer_interval[0] ? now + g->itimer_interval[0] : 0;
-    if (deadline_set(m, g->itimer_value[0], g->id, true))
+    if (deadline_set(m, g->itimer_value[0], DEADLINE_GROUP, g->id))
         g->itimer_value[0] = 0;
     (void)signal_send_group(m, g, &info);
 }

@@ -101,6 +101,8 @@ struct group {
     u64 limit[G_RLIM_COUNT][2];
     u64 itimer_value[3], itimer_interval[3]; // ns; [0] real (absolute machine time), others instructions
     u32 timer_slot;
+    u32 timers, ntimers; // of timer_create: first in pool `timers`
+    i32 next_timer;     // number of the next one
     u32 pidfds;         // open descriptions that name it
     u64 instructions, child_instructions; // of ended threads; of reaped children
     u64 start_time;
