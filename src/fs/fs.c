@@ -124,6 +124,8 @@ void file_put(struct fs *fs, file_t id)
     ASSERT(f && f->refs);
     if (--f->refs)
         return;
+    if (f->watches && fs->unwatch)
+        fs->unwatch(fs->unwatch_arg, id);
     const struct file_ops *ops = fs->ops[f->kind];
     if (ops && ops->release)
         ops->release(fs, id);

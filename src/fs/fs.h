@@ -61,7 +61,7 @@ struct file {
     u32 object;   // id of the pipe, text, device; the kernel's for its own kinds
     u32 mount;    // id of the mount it was found in, 0 = none
     i32 owner;    // F_SETOWN
-    u32 watches;  // epoll sets that hold it (the kernel's, for release)
+    u32 watches;  // first of the epoll watches on it (the kernel's)
     u32 opens;    // FIFO: the other side's open count when this end was opened
     u64 dev, ino; // of host files: key of locks and FIFOs
     char *path;   // FILE_PROC*: rel below /proc; FILE_DEV: name below /dev; else NULL or a label
@@ -120,6 +120,9 @@ struct fs {
     void *random_arg;
     i64 (*now)(void *arg); // ns since 1970, for the machine's own objects; NULL: 0
     void *now_arg;
+    // The last reference to a file with watches is gone; struct file is still valid.
+    void (*unwatch)(void *arg, file_t id);
+    void *unwatch_arg;
     // A host file was written or truncated through a descriptor: for who caches its pages.
     void (*written)(void *arg, u64 dev, u64 ino, u64 offset, u64 len);
     void *written_arg;

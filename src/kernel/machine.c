@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "cpu/code.h"
 #include "host/clock.h"
+#include "kernel/epoll.h"
 #include "kernel/socket.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
@@ -117,6 +118,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;
     proc_attach(m);
     pidfd_attach(m);
+    epoll_attach(m);
     timerfd_attach(m);
     signalfd_attach(m);
     socket_attach(m);
@@ -171,6 +173,8 @@ void machine_free(struct machine *m)
     pool_destroy(&m->signals);
     pool_destroy(&m->futex);
     pool_destroy(&m->timers);
+    pool_destroy(&m->epolls);
+    pool_destroy(&m->watches);
     for (u32 i = 0; m->pid_chunk && i < PID_CHUNKS; i++)
         mem_free(m->pid_chunk[i]);
     mem_free(m->pid_chunk);

@@ -44,7 +44,9 @@ struct machine {
     u32 packets_doomed;     // whose files are to be let go
     bool packets_going;
     u64 socket_serial;
-    struct pool timers;
+    struct pool timers, epolls, watches;
+    u32 epolls_due;         // sets that something happened in
+    bool epolls_waking;
     u32 bucket[256];        // waiters by channel
     u32 futex_bucket[64];
     task_t run_head, run_tail;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 #include "host/clock.h"
+#include "kernel/epoll.h"
 #include "kernel/machine.h"
 #include "kernel/timer.h"
 #include "kernel/waiter.h"
@@ -80,42 +81,48 @@ static struct waiter *waiter_at(struct machine *m, u32 id)
     return pool_at(&m->waiters, id);
 }
 
-static int waiter_add(struct machine *m, struct task *t, u64 chan, int fd, short events)
+// Without memory none of the list is left.
+static int waiter_add(struct machine *m, u32 *list, struct waiter made)
 {
     u32 id;
     int r = pool_new(&m->waiters, &id);
     if (r) {
-        waiters_drop(m, t);
+        waiters_free(m, list);
         return r;
     }
-    u32 *head = &m->bucket[bucket_of(chan)];
-    struct waiter *w = waiter_at(m, id);
-    *w = (struct waiter){.chan = chan, .task = t->id, .next = *head, .next_of_task = t->waiters,
-                         .host_fd = fd, .events = events};
+    u32 *head = &m->bucket[bucket_of(made.chan)];
+    made.next = *head;
+    made.next_of_owner = *list;
+    *waiter_at(m, id) = made;
     if (*head)
         waiter_at(m, *head)->prev = id;
-    *head = id;
-    t->waiters = id;
-    m->host_waits += fd >= 0;
+    *head = *list = id;
+    m->host_waits += made.host_fd >= 0;
     return 0;
 }
 
 int wait_on(struct machine *m, struct task *t, u64 chan)
 {
-    return waiter_add(m, t, chan, -1, 0);
+    return waiter_add(m, &t->waiters, (struct waiter){.chan = chan, .task = t->id, .host_fd = -1});
 }
 
 int wait_on_host(struct machine *m, struct task *t, int fd, short events)
 {
-    return waiter_add(m, t, CHAN_HOST, fd, events);
+    struct waiter made = {.chan = CHAN_HOST, .task = t->id, .host_fd = fd, .events = events};
+    return waiter_add(m, &t->waiters, made);
 }
 
-void waiters_drop(struct machine *m, struct task *t)
+int watch_channel(struct machine *m, u32 *list, u32 watch, u64 chan)
 {
-    while (t->waiters) {
-        u32 id = t->waiters;
+    return waiter_add(m, list, (struct waiter){.chan = chan, .watch = watch, .host_fd = -1});
+}
+
+void waiters_free(struct machine *m, u32 *list)
+{
+    while (*list) {
+        u32 id = *list;
         struct waiter *w = waiter_at(m, id);
-        t->waiters = w->next_of_task;
+        *list = w->next_of_owner;
         if (w->prev)
             waiter_at(m, w->prev)->next = w->next;
         else
@@ -125,6 +132,11 @@ void waiters_drop(struct machine *m, struct task *t)
         m->host_waits -= w->host_fd >= 0;
         pool_free(&m->waiters, id);
     }
+}
+
+void waiters_drop(struct machine *m, struct task *t)
+{
+    waiters_free(m, &t->waiters);
 }
 
 void task_wake(struct machine *m, struct task *t)
@@ -141,13 +153,18 @@ void wake_channel(struct machine *m, u64 chan)
     u32 id = m->bucket[bucket_of(chan)];
     while (id) {
         struct waiter *w = waiter_at(m, id);
-        if (w->chan == chan) {
+        if (w->chan == chan && w->watch) {
+            epoll_edge(m, w->watch);
+            id = w->next;
+        } else if (w->chan == chan) {
             task_wake(m, task_at(m, w->task)); // may unlink any waiter: look again from the start
             id = m->bucket[bucket_of(chan)];
         } else {
             id = w->next;
         }
     }
+    if (m->epolls_due)
+        epoll_wake_due(m);
 }
 
 int park_killable(struct machine *m, struct task *t)

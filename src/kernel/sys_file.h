@@ -17,6 +17,9 @@ MUST_CHECK int at_arg(struct task *t, u64 fd, gva_t from, char *path, file_t *di
 // Installs a new file (takes over its reference, also on failure): the descriptor, or -E...
 i64 fd_install(struct machine *m, struct task *t, file_t file, bool cloexec);
 
+// What poll(2) says of a file now.
+int ready_bits(struct machine *m, file_t file);
+
 // A file of one of the kernel's own kinds, with the name that /proc shows. `object` is still to be set.
 MUST_CHECK int anon_file(struct machine *m, enum file_kind kind, u32 flags, const char *label, file_t *out);
 

@@ -127,7 +127,7 @@ static i64 wait_ends(struct machine *m, struct task *t, gva_t timeout, i64 r)
 
 // ---- what is ready
 
-static int ready_bits(struct machine *m, file_t file)
+int ready_bits(struct machine *m, file_t file)
 {
     int bits = file_poll(m->fs, file);
     if (bits & ABI_POLLIN)

@@ -1,4 +1,4 @@
-// One thing that a blocked task waits for (K3). Internal to the scheduler.
+// One thing that a blocked task waits for (K3), or that a watched file tells its epoll set by. Internal to the scheduler.
 #ifndef KERNEL_WAITER_H
 #define KERNEL_WAITER_H
 
@@ -8,13 +8,17 @@
 
 struct waiter {
     u64 chan;
-    task_t task;
+    task_t task;       // 0: it is a watch's
+    u32 watch;
     u32 next, prev;    // in the channel's bucket
-    u32 next_of_task;
+    u32 next_of_owner;
     int host_fd;       // -1 = none
     short events;
 };
 
+// A watch hears of a channel until waiters_free. *list: its waiters.
+MUST_CHECK int watch_channel(struct machine *m, u32 *list, u32 watch, u64 chan);
+void waiters_free(struct machine *m, u32 *list);
 void sched_poll(struct machine *m, int timeout_ms);
 
 #endif
