@@ -25,9 +25,10 @@ u64 host_realtime(void)
 
 _Static_assert(sizeof(struct host_pollfd) == sizeof(struct pollfd), "poll's layout");
 
-int host_wait(struct host_pollfd *fds, u32 n, int timeout_ms)
+int host_wait(struct host_pollfd *fds, u32 n, i64 timeout_ns)
 {
-    int r = poll((struct pollfd *)fds, n, timeout_ms);
+    struct timespec ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+    int r = ppoll((struct pollfd *)fds, n, timeout_ns < 0 ? NULL : &ts, NULL);
     return r < 0 ? 0 : r;
 }
 

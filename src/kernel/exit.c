@@ -111,9 +111,9 @@ void group_reap(struct machine *m, struct group *g)
     sigqueue_clear(m, &g->pending);
     deadline_drop(m, DEADLINE_GROUP, g->id);
     pid_clear(m, leader->tid);
-    if (leader->id == m->current)
-        leader->group = 0; // the scheduler frees it when it lets go
-    else
+    if (m->current && task_at(m, m->current)->group == g->id)
+        task_at(m, m->current)->group = 0; // the scheduler frees it when it lets go
+    if (leader->id != m->current)
         task_free(m, leader);
     mem_free(g->exe);
     pool_free(&m->groups, g->id);
@@ -238,15 +238,9 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     clear_tid(m, t);
     vfork_release(m, t);
     sigqueue_clear(m, &t->pending);
-    g->peak_pages = MAX(g->peak_pages, t->mm->touched);
-    mm_put(t->mm);
-    fdtable_put(m->fs, t->files);
-    fsctx_put(m->fs, t->fs);
-    sighand_put(m, t->sighand);
-    t->mm = NULL;
-    t->files = NULL;
-    t->fs = NULL;
-    t->sighand = NULL;
+    if (t->mm)
+        g->peak_pages = MAX(g->peak_pages, t->mm->touched);
+    task_drop_resources(m, t);
     g->instructions += t->instructions;
     unlink_task(m, g, t);
     if (g->ntasks == 0 && !(g->exit_status & 0x10000))

@@ -69,7 +69,8 @@ static int take_resources(struct machine *m, struct task *t, struct task *child,
     return r;
 }
 
-static void drop_resources(struct machine *m, struct task *t)
+// What a task holds of the four goes; a half-made one may lack some.
+void task_drop_resources(struct machine *m, struct task *t)
 {
     if (t->sighand)
         sighand_put(m, t->sighand);
@@ -192,7 +193,7 @@ static void publish(struct machine *m, struct task *t, struct task *child, struc
 
 static void undo(struct machine *m, struct task *child, struct group *fresh)
 {
-    drop_resources(m, child);
+    task_drop_resources(m, child);
     struct group *g = group_of(m, child);
     g->tasks = child->gnext;
     if (child->gnext)

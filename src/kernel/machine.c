@@ -432,7 +432,7 @@ static void take_host_signals(struct machine *m)
 // Nobody can run: waits for a deadline, a host descriptor or a signal.
 static void idle(struct machine *m)
 {
-    int ms = -1;
+    i64 wait = -1;
     u64 now = machine_time(m);
     if (m->heap_count) {
         u64 left = m->heap[1].when > now ? m->heap[1].when - now : 0;
@@ -442,14 +442,14 @@ static void idle(struct machine *m)
                 m->virtual_base += left;
             return;
         }
-        ms = (int)MIN(left / 1000000 + (left % 1000000 != 0), 1000000u);
+        wait = (i64)MIN(left, (u64)INT64_MAX);
     }
     if (m->deadline_host) {
         u64 host = host_monotonic();
-        u64 left = m->deadline_host > host ? (m->deadline_host - host) / 1000000 + 1 : 0;
-        ms = ms < 0 ? (int)MIN(left, 1000000u) : (int)MIN((u64)ms, left);
+        i64 left = m->deadline_host > host ? (i64)(m->deadline_host - host) : 0;
+        wait = wait < 0 ? left : MIN(wait, left);
     }
-    sched_poll(m, ms);
+    sched_poll(m, wait);
 }
 
 static bool limits_reached(struct machine *m)

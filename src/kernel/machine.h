@@ -128,6 +128,7 @@ void park_until(struct machine *m, struct task *t, u64 when); // before park(): 
 // ---- fork.c, exec.c, exit.c, signal.c
 void group_reap(struct machine *m, struct group *g); // frees a zombie
 void group_stop(struct machine *m, struct group *g, u8 signal);
+void task_drop_resources(struct machine *m, struct task *t);
 void task_free(struct machine *m, struct task *t);
 MUST_CHECK int group_new(struct machine *m, struct group *parent, u32 pid, struct group **out);
 MUST_CHECK int task_new(struct machine *m, struct group *g, u32 tid, struct task **out);

@@ -297,8 +297,8 @@ void deadlines_fire(struct machine *m)
 
 // ---- the idle wait -------------------------------------------------------------------------------
 
-// Polls the host descriptors that tasks wait for, at most `timeout_ms`; wakes who can go on.
-void sched_poll(struct machine *m, int timeout_ms)
+// Polls the host descriptors that tasks wait for, at most `timeout_ns` (-1 = no limit); wakes who can go on.
+void sched_poll(struct machine *m, i64 timeout_ns)
 {
     struct host_pollfd few[64], *fds = few;
     u32 few_ids[64], *ids = few_ids, n = 0, room = ARRAY_LEN(few);
@@ -320,7 +320,7 @@ void sched_poll(struct machine *m, int timeout_ms)
         }
         id = w->next;
     }
-    bool any = host_wait(fds, n, timeout_ms) > 0;
+    bool any = host_wait(fds, n, timeout_ns) > 0;
     if (any && fds[0].revents)
         host_event_clear(m->wake_fd);
     for (u32 i = 1; any && i < n; i++)

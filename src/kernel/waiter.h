@@ -19,6 +19,6 @@ struct waiter {
 // A watch hears of a channel until waiters_free. *list: its waiters.
 MUST_CHECK int watch_channel(struct machine *m, u32 *list, u32 watch, u64 chan);
 void waiters_free(struct machine *m, u32 *list);
-void sched_poll(struct machine *m, int timeout_ms);
+void sched_poll(struct machine *m, i64 timeout_ns);
 
 #endif
