@@ -1,6 +1,5 @@
 // The walk (also out of a root), pipes, FIFOs, locks, descriptor tables. Works on a directory of its
 // own under $TMPDIR or /tmp.
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
