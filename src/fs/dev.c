@@ -177,22 +177,20 @@ static int dev_stat_op(struct fs *fs, file_t id, struct abi_stat *out)
 // One record of a synthetic directory. 1 = written, 0 = no room, -E...
 static int put_dirent(struct uio *to, u64 ino, u64 next, u8 type, const char *name)
 {
-    struct {
-        struct abi_dirent64 d;
-        char name[ABI_NAME_MAX + 9];
-    } rec = {0};
+    _Alignas(8) char record[sizeof(struct abi_dirent64) + ABI_NAME_MAX + 9] = {0};
+    struct abi_dirent64 *d = (void *)record;
     size_t n = strlen(name), head = offsetof(struct abi_dirent64, d_name);
     size_t size = ALIGN_UP(head + n + 1, (size_t)8);
     if (n > ABI_NAME_MAX)
         return -ENAMETOOLONG;
     if (size > to->left)
         return 0;
-    rec.d.d_ino = ino;
-    rec.d.d_off = (i64)next;
-    rec.d.d_reclen = (u16)size;
-    rec.d.d_type = type;
-    memcpy((char *)&rec + head, name, n);
-    int r = uio_to(to, &rec, size);
+    d->d_ino = ino;
+    d->d_off = (i64)next;
+    d->d_reclen = (u16)size;
+    d->d_type = type;
+    memcpy(record + head, name, n);
+    int r = uio_to(to, record, size);
     return r ? r : 1;
 }
 
