@@ -195,6 +195,7 @@ static bool set_verbose(struct command *c, char *value)
 static bool set_stats(struct command *c, char *value)
 {
     c->stats = value ? STATS_JSON : STATS_LINE;
+    c->machine.walk_counters = true;
     return !value || strcmp(value, "json") == 0;
 }
 

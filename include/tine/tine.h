@@ -55,6 +55,8 @@ struct tine_options {
     bool wait_all;       // the machine ends with its last process, not with the program
     bool strace;         // every system call on stderr
     bool verbose;        // notices on stderr
+    bool walk_counters;  // keep the counters that cost a walk over memory at each fork and exec, too:
+                         // frames_would_copy, frames_thrown_away
     const char *root;    // this host directory is /; NULL = the host's
     const char *prefix;  // absolute paths are looked up below it first; NULL = none
     struct tine_bind binds[TINE_MAX_BINDS];

@@ -34,6 +34,7 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .virtual_time = from->virtual_time,
         .strace = from->strace,
         .verbose = from->verbose,
+        .stats = from->walk_counters,
         .wait_all = from->wait_all,
         .init = from->init,
         .fs = {.root = from->root, .prefix = from->prefix, .nbinds = from->nbinds},
