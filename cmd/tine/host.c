@@ -1,6 +1,7 @@
 #include "host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,11 +52,10 @@ void terminal_keep(void)
 {
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
-    for (int fd = 0; fd <= 2; fd++)
-        if (tcgetattr(fd, &terminal.settings) == 0) {
-            terminal.fd = fd;
-            break;
-        }
+    // A descriptor of our own: 0, 1 and 2 become the program's, which may close them.
+    for (int fd = 0; fd <= 2 && terminal.fd < 0; fd++)
+        if (tcgetattr(fd, &terminal.settings) == 0)
+            terminal.fd = fcntl(fd, F_DUPFD_CLOEXEC, 100);
     if (terminal.fd < 0)
         return;
     atexit(terminal_restore);

@@ -95,12 +95,14 @@ void tine_machine_run(struct tine_machine *machine, struct tine_result *result)
     struct machine *m = machine->machine;
 
     machine_run(m);
-    if (m->finished)
-        *result = (m->exit_status & 0x7f)
-                      ? (struct tine_result){TINE_SIGNALLED, m->exit_status & 0x7f}
-                      : (struct tine_result){TINE_EXITED, m->exit_status >> 8 & 0xff};
+    if (m->timed_out)
+        *result = (struct tine_result){TINE_TIMED_OUT, 0};
+    else if (m->out_of_fuel)
+        *result = (struct tine_result){TINE_OUT_OF_FUEL, 0};
+    else if (m->exit_status & 0x7f)
+        *result = (struct tine_result){TINE_SIGNALLED, m->exit_status & 0x7f};
     else
-        *result = (struct tine_result){m->timed_out ? TINE_TIMED_OUT : TINE_OUT_OF_FUEL, 0};
+        *result = (struct tine_result){TINE_EXITED, m->exit_status >> 8 & 0xff};
 }
 
 void tine_machine_signal(struct tine_machine *machine, int signal)
