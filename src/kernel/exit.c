@@ -204,6 +204,13 @@ static void last_thread_gone(struct machine *m, struct group *g)
     g->dead = true;
     g->stopped = false;
     m->stats.exits++;
+    if (g->id == m->init_group) { // the program as pid 1: the world ends with it
+        deadline_drop(m, g->id, DEADLINE_GROUP);
+        g->zombie = true;
+        m->exit_status = g->exit_status;
+        m->finished = true;
+        return;
+    }
     reparent_children(m, g);
     timers_drop(m, g);
     deadline_drop(m, DEADLINE_GROUP, g->id);
