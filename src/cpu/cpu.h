@@ -30,7 +30,6 @@ struct cpu {
     u64 time_hz;        // frequency of rdtime
     u64 (*read_time)(void *arg); // rdtime's value, ticks of time_hz
     void *read_time_arg;
-    u64 fork_count;
 };
 
 // Runs the thread until it traps or has retired exactly `budget` instructions (then TRAP_BUDGET).

@@ -54,10 +54,8 @@ struct task {
     group_t group;
     u8 state;
     u8 exit_signal;     // to the parent, for a group's leader
-    bool in_vfork;      // a vfork child that has not released its parent
     bool restore_mask;  // saved_mask is to be restored after the next signal
     bool timed_out;     // the wait ended by its deadline
-    bool clone_child;   // its exit signal is not SIGCHLD
     task_t vfork_parent;
     task_t next, prev;  // in the run queue
     task_t gnext, gprev; // in the group
@@ -75,7 +73,6 @@ struct task {
     gva_t clear_child_tid, robust_list;
     struct call call;
     struct regs regs;
-    u64 fault_address;
     u64 instructions;
     char comm[16];
 };
