@@ -91,6 +91,18 @@ void signals_forward(struct tine_machine *machine)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+void stop_with_program(struct tine_machine *machine)
+{
+    struct termios program;
+    bool saved = terminal.fd >= 0 && tcgetattr(terminal.fd, &program) == 0;
+
+    terminal_restore();
+    raise(SIGSTOP);
+    if (saved && tcgetpgrp(terminal.fd) == getpgrp())
+        tcsetattr(terminal.fd, TCSADRAIN, &program);
+    tine_machine_signal(machine, SIGCONT); // also where the handler is not ours
+}
+
 void signals_stop(void)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};

@@ -10,6 +10,9 @@ void terminal_keep(void);
 // From now on signals that arrive here go to the machine's foreground process group; those that
 // were ignored when tine started stay so.
 void signals_forward(struct tine_machine *machine);
+// The program was stopped by a signal, so this process stops too, as its shell expects; the terminal
+// gets its first settings back for as long. Returns when SIGCONT comes, which the program gets.
+void stop_with_program(struct tine_machine *machine);
 void signals_stop(void);
 
 // As many open files as the host lets us have.

@@ -143,6 +143,8 @@ static int exit_status(const struct command *c, const struct tine_result *result
         fprintf(stderr, "tine: %s: out of fuel after %" PRIu64 " instructions\n", c->program,
                 c->machine.fuel);
         return EXIT_LIMIT;
+    case TINE_STOPPED: // finish() never leaves it at that
+        break;
     case TINE_TIMED_OUT:
         fprintf(stderr, "tine: %s: timed out after %g s\n", c->program,
                 (double)c->machine.timeout_ns / 1e9);
@@ -158,6 +160,10 @@ static int finish(struct tine_machine *machine, const struct command *c, double 
 
     signals_forward(machine);
     tine_machine_run(machine, &result);
+    while (result.end == TINE_STOPPED) {
+        stop_with_program(machine);
+        tine_machine_run(machine, &result);
+    }
     signals_stop();
     status = exit_status(c, &result);
     if (c->stats == STATS_LINE)

@@ -68,6 +68,8 @@ enum tine_end {
     TINE_SIGNALLED,   // code: signal number
     TINE_OUT_OF_FUEL, // options.fuel
     TINE_TIMED_OUT,   // options.timeout_ns
+    TINE_STOPPED,     // code: signal number. The program is stopped and nobody inside can continue
+                      // it: send SIGCONT (or SIGKILL), then run again
 };
 
 struct tine_result {
@@ -95,7 +97,7 @@ int tine_machine_start(struct tine_machine *machine, const char *path, char *con
 // errno says it all. Lives as long as the machine.
 const char *tine_machine_error(const struct tine_machine *machine);
 
-// Runs until the program has ended, or fuel or time is used up.
+// Runs until the program has ended or is stopped, or fuel or time is used up.
 void tine_machine_run(struct tine_machine *machine, struct tine_result *result);
 
 // A signal from outside (Linux number), for the guest's foreground process group. May be called

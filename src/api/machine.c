@@ -95,7 +95,9 @@ void tine_machine_run(struct tine_machine *machine, struct tine_result *result)
     struct machine *m = machine->machine;
 
     machine_run(m);
-    if (m->timed_out)
+    if (m->stopped)
+        *result = (struct tine_result){TINE_STOPPED, m->stopped};
+    else if (m->timed_out)
         *result = (struct tine_result){TINE_TIMED_OUT, 0};
     else if (m->out_of_fuel)
         *result = (struct tine_result){TINE_OUT_OF_FUEL, 0};

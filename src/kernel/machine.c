@@ -452,6 +452,19 @@ static void idle(struct machine *m)
     sched_poll(m, wait);
 }
 
+// Whether the program is stopped, and so is everybody who could continue it.
+static bool all_stopped(struct machine *m)
+{
+    if (!m->main_group || !group_at(m, m->main_group)->stopped)
+        return false;
+    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id)) {
+        struct group *g = group_at(m, id);
+        if (!g->kernel && !g->dead && !g->stopped)
+            return false;
+    }
+    return true;
+}
+
 static bool limits_reached(struct machine *m)
 {
     if (m->options.fuel && m->cpu.retired >= m->options.fuel)
@@ -472,7 +485,8 @@ static bool nobody_left(struct machine *m)
 void machine_run(struct machine *m)
 {
     u64 next_sync = host_monotonic() + SYNC_EVERY;
-    for (u32 turn = 0; !m->finished; turn++) {
+    m->stopped = 0;
+    for (u32 turn = 0; !m->finished && !m->stopped; turn++) {
         if (__atomic_load_n((u64 *)&m->host_signals, __ATOMIC_RELAXED))
             take_host_signals(m);
         deadlines_fire(m);
@@ -488,6 +502,10 @@ void machine_run(struct machine *m)
         if (!id) {
             if (m->options.wait_all && nobody_left(m))
                 break;
+            if (all_stopped(m)) {
+                m->stopped = group_at(m, m->main_group)->stop_signal;
+                break;
+            }
             idle(m);
             continue;
         }

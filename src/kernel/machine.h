@@ -59,6 +59,7 @@ struct machine {
     bool finished;
     i32 exit_status;        // wait status of the program
     bool out_of_fuel, timed_out;
+    u8 stopped;             // the signal that stopped the program, when nobody inside can continue it
     struct deadline *heap;  // min-heap by `when`; heap[0] unused
     u32 heap_count, heap_room;
     u64 clock_offset;       // machine time = host monotonic + offset (or virtual)
@@ -80,7 +81,9 @@ void machine_free(struct machine *m);
 // Starts the program as pid 2 (or 1 with --init). argv[0] may differ from path. -errno.
 MUST_CHECK int machine_start(struct machine *m, const char *path, char *const argv[],
                              char *const envp[], const char *cwd);
-void machine_run(struct machine *m); // until the program ended, fuel or time is used up
+// Until the program ended, fuel or time is used up, or the program is stopped and only the caller
+// can continue it (m->stopped; to be called again then).
+void machine_run(struct machine *m);
 const char *machine_error(struct machine *m); // of the last machine_start; "" if none
 void machine_signal(struct machine *m, int signal); // async-signal-safe
 

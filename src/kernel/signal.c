@@ -475,6 +475,8 @@ void signal_deliver(struct machine *m, struct task *t)
         }
         if (SIGBIT(n) & SIGNALS_STOP) {
             group_stop(m, g, (u8)n);
+            if (g->id == m->main_group && info.code == G_SI_KERNEL)
+                m->stopped = (u8)n; // from outside: the machine stops as a whole
             break;
         }
         group_exit(m, g, (i32)n);
