@@ -503,16 +503,16 @@ static i64 exec_file(struct machine *m, struct task *t, file_t file, const char 
     im.mm->data_limit = g->limit[G_RLIMIT_DATA][0];
     r = map_vdso(m, im.mm);
     if (r == 0)
-        r = load_elf(m, im.mm, file, abs, false, &im, interp);
+        r = load_elf(m, im.mm, file, name, false, &im, interp);
     if (r == 0 && interp[0]) {
         file_t loader;
         r = path_exec(m->fs, t->fs, 0, interp, 0, &loader, interp_abs, sizeof interp_abs);
         if (r == 0) {
             char unused[1];
-            r = load_elf(m, im.mm, loader, interp_abs, true, &im, unused);
+            r = load_elf(m, im.mm, loader, interp, true, &im, unused);
             file_put(m->fs, loader);
         } else if (r == -ENOENT) {
-            snprintf(m->error, sizeof m->error, "%s needs %.150s: give --root or -L", abs, interp);
+            snprintf(m->error, sizeof m->error, "%s needs %.150s: give --root or -L", name, interp);
         }
     }
     im.mm->brk_start = im.mm->brk = ALIGN_UP(im.top, PAGE_SIZE);
@@ -608,6 +608,10 @@ static i64 do_exec(struct machine *m, struct task *t, file_t dir, const char *pa
     }
     if (r == 0)
         r = task_exec(m, t, file, abs, name, argv, envp);
+    if (r == -ENOEXEC && m->error[0] && (!m->foreign_named || m->options.verbose)) {
+        fprintf(stderr, "tine: %s\n", m->error);
+        m->foreign_named = true;
+    }
     free_strings(argv);
     free_strings(envp);
     file_put(m->fs, file);

@@ -73,7 +73,8 @@ struct machine {
     u64 unknown_calls[8];   // bitmap of system calls already named
     gva_t vdso_sigreturn;
     struct backing *vdso;
-    char error[256];        // why machine_start failed, one line
+    char error[256];        // why machine_start or the last execve failed, one line
+    bool foreign_named;     // a program that is not for riscv64 was named on stderr
 };
 
 MUST_CHECK int machine_new(struct machine **out, const struct machine_options *o);
