@@ -1,9 +1,10 @@
 // Sun and planets: double-precision arithmetic, with square roots and divisions.
 #include <math.h>
 
+#define CHECKSUM 0xffffffffffda9560
 #include "cpu.h"
 
-enum { BODIES = 5, STEPS = 600000 };
+enum { BODIES = 5, STEPS = 2400000 };
 
 struct body {
     double x[3], v[3], mass;

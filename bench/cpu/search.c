@@ -1,4 +1,5 @@
 // Search for words in a text: byte by byte, and by Horspool's skips.
+#define CHECKSUM 0x217960c907b18700
 #include "cpu.h"
 
 enum { LENGTH = 1 << 20 };
@@ -44,7 +45,7 @@ static uint64_t work(void)
 
     for (size_t i = 0; i < LENGTH; i++)
         text[i] = (unsigned char)('a' + random_next(&seed) % 26);
-    for (int round = 0; round < 5; round++)
+    for (int round = 0; round < 8; round++)
         for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
             size_t length = strlen(words[w]);
 

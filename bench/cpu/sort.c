@@ -1,4 +1,5 @@
 // Heap sort and quick sort of a million numbers.
+#define CHECKSUM 0x2007f84479e1f948
 #include "cpu.h"
 
 enum { N = 1000000 };

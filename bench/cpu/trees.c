@@ -1,4 +1,5 @@
 // Binary trees, made with malloc, walked and freed: pointers and calls.
+#define CHECKSUM 0x23bbbb
 #include "cpu.h"
 
 struct node {
