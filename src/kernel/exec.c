@@ -404,7 +404,7 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
         m->stats.frames_thrown_away += copied_pages(t->mm);
     futex_exit_robust(m, t);
     if (t->mm)
-        mm_put(t->mm);
+        shm_mm_put(m, t);
     t->mm = im->mm;
     vfork_release(m, t);
     timers_drop(m, g);

@@ -240,6 +240,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     } else if (t->id != m->current) {
         sched_remove(m, t);
     }
+    sem_task_gone(m, t);
     open_dropped(m, t);
     futex_exit_robust(m, t);
     clear_tid(m, t);

@@ -66,6 +66,8 @@ static int take_resources(struct machine *m, struct task *t, struct task *child,
         (child->sighand = t->sighand)->holders++;
     else if (r == 0)
         r = sighand_fork(t->sighand, &child->sighand);
+    if (r == 0 && flags & G_CLONE_SYSVSEM)
+        r = sem_list_share(m, t, child);
     return r;
 }
 
@@ -79,11 +81,10 @@ void task_drop_resources(struct machine *m, struct task *t)
     if (t->files)
         fdtable_put(m->fs, t->files);
     if (t->mm)
-        mm_put(t->mm);
+        shm_mm_put(m, t);
     t->sighand = NULL;
     t->fs = NULL;
     t->files = NULL;
-    t->mm = NULL;
 }
 
 static void init_child(struct task *t, struct task *child, const struct clone_args *a)
@@ -193,6 +194,7 @@ static void publish(struct machine *m, struct task *t, struct task *child, struc
 
 static void undo(struct machine *m, struct task *child, struct group *fresh)
 {
+    sem_task_gone(m, child);
     task_drop_resources(m, child);
     struct group *g = group_of(m, child);
     g->tasks = child->gnext;
@@ -350,6 +352,8 @@ i64 sys_unshare(struct machine *m, struct task *t, const u64 *a)
         fdtable_put(m->fs, t->files);
         t->files = files;
     }
+    if (flags & G_CLONE_SYSVSEM)
+        sem_task_gone(m, t);
     if (fs) {
         fsctx_put(m->fs, t->fs);
         t->fs = fs;

@@ -97,6 +97,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     pool_init(&m->signals, 144);
     pool_init(&m->futex, 48);
     pool_init(&m->timers, sizeof(struct timer));
+    ipc_init(m);
     m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);
     int r = m->pid_chunk ? store_new(&m->store, o->memory) : -ENOMEM;
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
@@ -156,6 +157,7 @@ void machine_free(struct machine *m)
         backing_put(m->store, m->vdso);
     for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
         mem_free(group_at(m, id)->exe);
+    ipc_free(m);
     socket_detach(m);
     if (m->fs)
         fs_free(m->fs);

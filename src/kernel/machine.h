@@ -5,6 +5,7 @@
 #include "base/pool.h"
 #include "base/stats.h"
 #include "fs/fs.h"
+#include "kernel/ipc.h"
 #include "kernel/task.h"
 #include "mm/tlb.h"
 
@@ -45,6 +46,7 @@ struct machine {
     bool packets_going;
     u64 socket_serial;
     struct pool timers, epolls, watches;
+    struct ipc ipc;
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
     u32 bucket[256];        // waiters by channel
@@ -119,7 +121,8 @@ void deadlines_fire(struct machine *m); // all that are due
 
 // Channels beyond those of fs (CHAN_KERNEL is its last).
 enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL, CHAN_TIMER, CHAN_EPOLL,
-       CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE };
+       CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE, CHAN_MSG, CHAN_MSG_SPACE, CHAN_SEM,
+       CHAN_MQ, CHAN_MQ_SPACE };
 
 // Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.
 // Call once for each channel; then return what park() says.

@@ -148,7 +148,7 @@ static i64 proc_write_op(void *arg, const char *rel, const char *text, size_t n)
     struct proc_target p;
     const char *name;
     if (!is_process(rel))
-        return -EACCES;
+        return proc_system_write(m, rel, text, n);
     int r = target_of(m, rel, &p, &name);
     return r ? -ESRCH : proc_task_write(m, &p, name, text, n);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/file.h"
@@ -209,6 +210,41 @@ struct row {
     const char *text;                                 // NULL without show: a link
 };
 
+// Numbers that root may write: u64s in struct machine. Each has a row too.
+struct setting {
+    const char *path;
+    size_t offset;
+    u32 count;
+};
+#define SETTING(path, member, n) {path, offsetof(struct machine, member), n}
+
+static const struct setting settings[] = {
+    SETTING("sys/kernel/msgmax", ipc.msgmax, 1), SETTING("sys/kernel/msgmnb", ipc.msgmnb, 1),
+    SETTING("sys/kernel/msgmni", ipc.msgmni, 1), SETTING("sys/kernel/sem", ipc.sem_limit, 4),
+    SETTING("sys/kernel/shmall", ipc.shmall, 1), SETTING("sys/kernel/shmmax", ipc.shmmax, 1),
+    SETTING("sys/kernel/shmmni", ipc.shmmni, 1),
+};
+
+static const struct setting *setting_find(const char *rel)
+{
+    for (u32 i = 0; i < ARRAY_LEN(settings); i++)
+        if (strcmp(settings[i].path, rel) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+static u64 *setting_values(struct machine *m, const struct setting *v)
+{
+    return (u64 *)((char *)m + v->offset);
+}
+
+// Stands for show_setting in a row: that one wants to know which.
+static int a_setting(struct machine *m, struct strbuf *s)
+{
+    (void)m, (void)s;
+    return -ENOENT;
+}
+
 static const struct row rows[] = {
     {"self", NULL, NULL},
     {"thread-self", NULL, NULL},
@@ -236,6 +272,9 @@ static const struct row rows[] = {
     {"sys/kernel/core_pattern", NULL, "core\n"},
     {"sys/kernel/domainname", NULL, "(none)\n"},
     {"sys/kernel/hostname", show_hostname, NULL},
+    {"sys/kernel/msgmax", a_setting, NULL},
+    {"sys/kernel/msgmnb", a_setting, NULL},
+    {"sys/kernel/msgmni", a_setting, NULL},
     {"sys/kernel/ngroups_max", NULL, "65536\n"},
     {"sys/kernel/osrelease", NULL, TINE_RELEASE "\n"},
     {"sys/kernel/ostype", NULL, "Linux\n"},
@@ -247,6 +286,10 @@ static const struct row rows[] = {
     {"sys/kernel/random/poolsize", NULL, "256\n"},
     {"sys/kernel/random/uuid", show_uuid, NULL},
     {"sys/kernel/randomize_va_space", NULL, "0\n"},
+    {"sys/kernel/sem", a_setting, NULL},
+    {"sys/kernel/shmall", a_setting, NULL},
+    {"sys/kernel/shmmax", a_setting, NULL},
+    {"sys/kernel/shmmni", a_setting, NULL},
     {"sys/kernel/tainted", NULL, "0\n"},
     {"sys/kernel/threads-max", show_threads_max, NULL},
     {"sys/kernel/version", NULL, TINE_VERSION "\n"},
@@ -256,6 +299,9 @@ static const struct row rows[] = {
     {"sys/vm/overcommit_memory", NULL, "0\n"},
     {"sys/vm/overcommit_ratio", NULL, "50\n"},
     {"sys/vm/swappiness", NULL, "60\n"},
+    {"sysvipc/msg", ipc_show_msg, NULL},
+    {"sysvipc/sem", ipc_show_sem, NULL},
+    {"sysvipc/shm", ipc_show_shm, NULL},
 };
 
 static bool is_link(const struct row *r)
@@ -282,10 +328,46 @@ int proc_system_kind(struct machine *m, const char *rel, u32 *mode)
             continue;
         if (is_link(&rows[i]))
             return PROC_LINK;
-        *mode = 0444;
+        *mode = setting_find(rel) ? 0644 : 0444;
         return PROC_FILE;
     }
     return -ENOENT;
+}
+
+static void show_setting(struct machine *m, const struct setting *v, struct strbuf *out)
+{
+    for (u32 i = 0; i < v->count; i++)
+        (void)strbuf_printf(out, "%s%lld", i ? "\t" : "", (long long)setting_values(m, v)[i]);
+    (void)strbuf_puts(out, "\n");
+}
+
+// The numbers of a setting; fewer than it has set the first ones. -EINVAL: no number.
+static i64 write_setting(struct machine *m, const struct setting *v, const char *text, size_t n)
+{
+    char copy[128];
+    const char *p = copy;
+    if (n >= sizeof copy)
+        return -EINVAL;
+    memcpy(copy, text, n);
+    copy[n] = 0;
+    for (u32 i = 0; i < v->count; i++) {
+        char *end;
+        u64 value = strtoull(p, &end, 0);
+        if (end == p)
+            return i ? (i64)n : -EINVAL;
+        setting_values(m, v)[i] = value;
+        p = end;
+    }
+    return (i64)n;
+}
+
+i64 proc_system_write(struct machine *m, const char *rel, const char *text, size_t n)
+{
+    const struct setting *v = setting_find(rel);
+    if (!v)
+        return -EACCES;
+    bool root = !m->current || group_of(m, task_at(m, m->current))->euid == 0;
+    return root ? write_setting(m, v, text, n) : -EPERM;
 }
 
 int proc_system_read(struct machine *m, const char *rel, struct strbuf *out)
@@ -293,7 +375,11 @@ int proc_system_read(struct machine *m, const char *rel, struct strbuf *out)
     for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
         if (strcmp(rows[i].path, rel) != 0 || is_link(&rows[i]))
             continue;
-        (void)(rows[i].show ? rows[i].show(m, out) : strbuf_puts(out, rows[i].text));
+        const struct setting *v = setting_find(rel);
+        if (v)
+            show_setting(m, v, out);
+        else
+            (void)(rows[i].show ? rows[i].show(m, out) : strbuf_puts(out, rows[i].text));
         return out->failed ? -ENOMEM : 0;
     }
     return -ENOENT;

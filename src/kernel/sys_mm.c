@@ -86,8 +86,9 @@ i64 sys_mmap(struct machine *m, struct task *t, const u64 *a)
 
 i64 sys_munmap(struct machine *m, struct task *t, const u64 *a)
 {
-    (void)m;
-    return mm_unmap(t->mm, a[0], a[1]);
+    int r = mm_unmap(t->mm, a[0], a[1]);
+    shm_reap(m);
+    return r;
 }
 
 i64 sys_mprotect(struct machine *m, struct task *t, const u64 *a)

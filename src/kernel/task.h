@@ -62,6 +62,7 @@ struct task {
     u32 waiters;        // first waiter, pool `waiters`
     u32 timer_slot;     // in the deadline heap, 0 = not in it
     u32 futex;          // its waiter, pool `futex`
+    u32 sem_list;       // what SEM_UNDO takes back, pool `ipc.sem_lists`; 0 = nothing yet
     struct mm *mm;
     struct fdtable *files;
     struct fsctx *fs;

@@ -311,3 +311,12 @@ void pagecache_count(struct store *s, u32 *refs)
                 if (b->chunk[i][k] != FRAME_NONE)
                     refs[b->chunk[i][k]]++;
 }
+
+u64 backing_resident(const struct backing *b)
+{
+    u64 n = 0;
+    for (u64 i = 0; i < b->nchunks; i++)
+        for (u32 k = 0; b->chunk[i] && k < CHUNK; k++)
+            n += b->chunk[i][k] != FRAME_NONE;
+    return n;
+}

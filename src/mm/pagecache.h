@@ -23,6 +23,7 @@ struct backing {
     bool current;        // found by (dev, ino)
     bool shared_writes;  // some shared mapping may have stored to its pages
     int host_fd;         // -1 = none
+    u32 segment;         // the kernel's: SysV segment whose memory it is, 0 = none
     struct file_key key;
     u64 pages;           // length of frame[] in pages
     u32 **chunk;         // frame numbers by page, 512 to a chunk; FRAME_NONE = not cached
@@ -57,6 +58,7 @@ void pagecache_before_read(struct store *s, u64 dev, u64 ino);
 struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n,
                                       u64 *pages);
 int pagecache_sync_all(struct store *s);
+u64 backing_resident(const struct backing *b); // pages that have a frame
 void pagecache_count(struct store *s, u32 *refs); // adds the cache's own references, by frame
 
 #endif
