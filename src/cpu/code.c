@@ -11,17 +11,14 @@
 #define ROOM_FIRST 120                      // slots of a new page
 #define ROOM_MOST  (2 * PAGE_SIZE / 2 + 16) // 2048 instructions, as many LINKs and ENDs, 8 splits
 
-static void forget_cached(struct code_arena *a)
-{
-    for (u32 i = 0; i < TLB_SIZE; i++)
-        a->cached[i] = a->empty;
-}
-
 // The hook of store->code_free.
 static void page_free(struct store *s, void *code)
 {
     struct code_arena *a = s->code_arena;
     struct code_page *p = code;
+    if (p->native && a)
+        a->native_free(s, p->native);
+    p->native = NULL;
     if (a) {
         p->next = a->freed;
         a->freed = p;
@@ -51,8 +48,7 @@ static struct code_page *page_new(frame_t f)
 }
 
 // Makes room for `more` slots. The page may move (C6); NULL when there is no memory.
-static struct code_page *page_grow(struct code_arena *a, struct store *s, struct code_page *p,
-                                   u32 more)
+static struct code_page *page_grow(struct store *s, struct code_page *p, u32 more)
 {
     u32 need = p->used + more;
     if (need <= p->room)
@@ -64,10 +60,8 @@ static struct code_page *page_grow(struct code_arena *a, struct store *s, struct
         return NULL;
     memcpy(moved, p, sizeof *p + p->used * sizeof p->slot[0]);
     moved->room = room;
-    for (u32 i = 0; i < TLB_SIZE; i++)
-        if (a->cached[i] == p)
-            a->cached[i] = moved;
     s->meta[p->frame].code = moved;
+    p->native = NULL;
     page_free(s, p);
     return moved;
 }
@@ -80,13 +74,7 @@ struct code_arena *code_arena_of(struct store *s, const i32 *handlers)
     a = mem_zalloc(sizeof *a);
     if (!a)
         return NULL;
-    a->empty = page_new(FRAME_ZERO);
-    if (!a->empty) {
-        mem_free(a);
-        return NULL;
-    }
     a->handlers = handlers;
-    forget_cached(a);
     s->code_arena = a;
     s->code_free = page_free;
     return a;
@@ -98,18 +86,8 @@ void code_arena_free(struct store *s)
     if (!a)
         return;
     free_freed(a);
-    mem_free(a->empty);
     mem_free(a);
     s->code_arena = NULL; // what frames still have, page_free frees at once
-}
-
-void code_sync(struct code_arena *a, const struct store *s, const struct tlb *t)
-{
-    if (a->tlb == t && a->epoch == s->code_epoch)
-        return;
-    forget_cached(a);
-    a->tlb = t;
-    a->epoch = s->code_epoch;
 }
 
 // ---- Decoding -------------------------------------------------------------------------------
@@ -233,7 +211,7 @@ static struct slot *page_find(struct code_arena *a, struct store *s, struct code
     struct slot run[PAGE_SIZE / 2 + 16];
     u32 start = p->used;
     u32 n = (u32)(decode_run(a, frame_data(s, p->frame), off, p->map, start, run, ~0u) - run);
-    p = page_grow(a, s, p, n);
+    p = page_grow(s, p, n);
     if (!p) {
         page_unmap(*page, start);
         return NULL;
@@ -257,28 +235,31 @@ struct slot *code_link(struct code_arena *a, struct store *s, struct code_page *
     return to;
 }
 
+enum mm_fault code_page_at(struct cpu *cpu, struct code_arena *a, gva_t pc, frame_t *f,
+                           struct code_page **page)
+{
+    enum mm_fault fault = mm_exec_frame(cpu->mm, pc, f);
+    if (fault)
+        return fault;
+    free_freed(a);
+    struct frame *meta = &cpu->store->meta[*f];
+    if (!meta->code && *f != FRAME_ZERO && meta->code_drops <= DROPS_MAX)
+        meta->code = page_new(*f);
+    *page = meta->code;
+    return FAULT_NONE;
+}
+
 enum mm_fault code_find(struct cpu *cpu, struct code_arena *a, gva_t pc, struct slot *scratch,
                         struct code_page **page, struct slot **out)
 {
     struct store *s = cpu->store;
+    struct code_page *p;
     frame_t f;
-    enum mm_fault fault = mm_exec_frame(cpu->mm, pc, &f);
+    u32 off = (u32)(pc & PAGE_MASK);
+    enum mm_fault fault = code_page_at(cpu, a, pc, &f, &p);
     if (fault)
         return fault;
-    code_sync(a, s, cpu->tlb);
-    free_freed(a);
-    struct frame *meta = &s->meta[f];
-    struct code_page *p = meta->code;
-    struct code_page **cached = &a->cached[(pc >> PAGE_SHIFT) & (TLB_SIZE - 1)];
-    u32 off = (u32)(pc & PAGE_MASK);
-    *cached = a->empty;
-    *out = NULL;
-    if (!p && f != FRAME_ZERO && meta->code_drops <= DROPS_MAX)
-        meta->code = p = page_new(f);
-    if (p) {
-        *cached = p;
-        *out = page_find(a, s, &p, off);
-    }
+    *out = p ? page_find(a, s, &p, off) : NULL;
     if (!*out) {
         decode_run(a, frame_data(s, f), off, NULL, 0, scratch, CODE_SCRATCH - 8);
         *out = scratch;
@@ -288,15 +269,12 @@ enum mm_fault code_find(struct cpu *cpu, struct code_arena *a, gva_t pc, struct 
 }
 
 // One halfword of code, fetched with all checks.
-static enum mm_fault fetch(struct cpu *cpu, struct code_arena *a, gva_t pc, u32 *out)
+static enum mm_fault fetch(struct cpu *cpu, gva_t pc, u32 *out)
 {
     frame_t f;
     enum mm_fault fault = mm_exec_frame(cpu->mm, pc, &f);
     if (fault)
         return fault;
-    code_sync(a, cpu->store, cpu->tlb);
-    struct code_page *p = f == FRAME_ZERO ? NULL : cpu->store->meta[f].code;
-    a->cached[(pc >> PAGE_SHIFT) & (TLB_SIZE - 1)] = p ? p : a->empty;
     *out = halfword(frame_data(cpu->store, f), (u32)(pc & PAGE_MASK));
     return FAULT_NONE;
 }
@@ -306,9 +284,9 @@ enum mm_fault code_straddle(struct cpu *cpu, struct code_arena *a, gva_t pc, str
 {
     u32 low, high;
     struct insn in;
-    enum mm_fault fault = fetch(cpu, a, *fault_at = pc, &low);
+    enum mm_fault fault = fetch(cpu, *fault_at = pc, &low);
     if (fault == FAULT_NONE)
-        fault = fetch(cpu, a, *fault_at = pc + 2, &high);
+        fault = fetch(cpu, *fault_at = pc + 2, &high);
     if (fault)
         return fault;
     u32 word = low | high << 16;
@@ -323,11 +301,10 @@ enum mm_fault code_straddle(struct cpu *cpu, struct code_arena *a, gva_t pc, str
 
 u32 code_word(struct cpu *cpu, gva_t pc)
 {
-    struct code_arena *a = cpu->store->code_arena;
     u32 low, high = 0;
-    if (fetch(cpu, a, pc, &low))
+    if (fetch(cpu, pc, &low))
         return 0;
-    if (rv_length(low) == 4 && fetch(cpu, a, pc + 2, &high))
+    if (rv_length(low) == 4 && fetch(cpu, pc + 2, &high))
         return low;
     return low | high << 16;
 }

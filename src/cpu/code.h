@@ -9,12 +9,14 @@
 // (C3) slot.n is the number of instructions from this slot to the end of its basic block, itself
 //      included. LINK, END, STRADDLE and STOP are no instructions and have n = 0; a basic block
 //      ends before them. So whoever enters at a slot knows what to subtract from the budget.
-// (C4) arena->cached[i] is the code page of the frame behind tlb->entry[i].exec, or the empty page,
-//      as long as that tag is set: only the engine calls mm_exec_frame.
+// (C4) What a TLB entry with an exec tag leads to is found through its host pointer: the frame, and
+//      with it the code page.
 // (C5) A freed code page stays intact until the next code_find: a handler that loses its code by its
 //      own store can still finish.
 // (C6) A code page moves when it grows (C1 lets it); only page_find does that. Nobody but its frame
-//      and arena->cached keeps a pointer to it.
+//      keeps a pointer to it.
+// (C7) heat counts how often a place was jumped to while another engine made the interpreter count;
+//      native is that engine's own for this frame, and lives as long as the code page.
 #ifndef CPU_CODE_H
 #define CPU_CODE_H
 
@@ -47,6 +49,8 @@ _Static_assert(sizeof(struct slot) == 16, "slots are dense");
 
 struct code_page {
     u16 map[PAGE_SIZE / 2];
+    u8 heat[PAGE_SIZE / 2]; // (C7)
+    void *native;
     frame_t frame;
     u32 used, room;         // slots
     struct code_page *next; // among the freed ones
@@ -54,20 +58,24 @@ struct code_page {
 };
 
 struct code_arena {
-    struct code_page *cached[TLB_SIZE]; // (C4)
-    const struct tlb *tlb;              // whose tags `cached` belongs to
-    u64 epoch;                          // store->code_epoch when `cached` was valid
-    const i32 *handlers;                // CODE_HANDLERS distances
-    struct code_page *empty;
+    const i32 *handlers;     // CODE_HANDLERS distances
     struct code_page *freed; // (C5)
+    void (*native_free)(struct store *s, void *native); // set by the engine that uses it
 };
 
 // The store's arena, made on first use; NULL when there is no memory.
 MUST_CHECK struct code_arena *code_arena_of(struct store *s, const i32 *handlers);
 void code_arena_free(struct store *s); // before store_free; nothing runs any more
 
-// Makes `cached` belong to this TLB and epoch.
-void code_sync(struct code_arena *a, const struct store *s, const struct tlb *t);
+// The code page behind a TLB entry that has an exec tag; NULL if there is none.
+static inline struct code_page *code_page_of(const struct store *s, const struct tlb_entry *e)
+{
+    return s->meta[(u64)(e->host - s->arena) >> PAGE_SHIFT].code;
+}
+
+// The frame behind pc, made executable, and its code page: NULL if it shall not have one.
+MUST_CHECK enum mm_fault code_page_at(struct cpu *cpu, struct code_arena *a, gva_t pc, frame_t *f,
+                                      struct code_page **page);
 
 // Where execution continues at pc: a slot of the frame's code page, *page, or, for what is not
 // cached, of `scratch`, decoded anew (CODE_SCRATCH slots).

@@ -4,32 +4,46 @@
 
 #include "base/types.h"
 #include "cpu/trap.h"
+#include "mm/tlb.h"
 
-struct tlb;
 struct mm;
 struct store;
 
 // The architectural state of one guest thread. Plain data: forked by assignment.
 struct regs {
-    u64 x[32]; // x[0] is 0 always
-    u64 pc;
-    u64 f[32]; // raw bits; singles are NaN-boxed
     u32 fflags; // accrued exceptions, 5 bits: NX UF OF DZ NV
     u32 frm;    // dynamic rounding mode, 0-7 (5-7 are invalid and make FP instructions illegal)
     u64 reservation; // address of a live LR reservation, or ~0
     u64 reserved_value; // what LR saw there: SC succeeds if memory still holds it (host compare-and-swap)
+    u64 f[32]; // raw bits; singles are NaN-boxed
+    u64 x[32]; // x[0] is 0 always
+    u64 pc;
+};
+
+struct cpu;
+
+// What runs guest code. The interpreter is one, the JIT (which this layer doesn't know) another.
+struct engine {
+    struct trap (*run)(struct cpu *cpu, u64 budget);
+    void (*hart_free)(struct cpu *cpu);      // gives back what the engine keeps for a hart; NULL = nothing
+    void (*store_free)(struct store *store); // and for a store: nothing runs any more
 };
 
 // What the engine needs to run a thread. One per hart; belongs to a machine.
 struct cpu {
     struct regs *regs;  // the running thread's
     struct mm *mm;      // its address space (cpu.tlb caches it)
-    struct tlb *tlb;
     struct store *store; // frames and decoded code
+    const struct engine *engine; // NULL = the interpreter
+    void *engine_hart;  // the engine's own
     u64 retired;        // instructions retired by this hart since the machine began (L15)
     u64 time_hz;        // frequency of rdtime
     u64 (*read_time)(void *arg); // rdtime's value, ticks of time_hz
     void *read_time_arg;
+    u32 stop_at;        // the interpreter leaves before what was entered so often, see interp.h; 0 = never
+    u32 padding;
+    struct regs file;   // the register file while translated code runs (regs points here then)
+    struct tlb tlb;     // right behind the registers: translated code reaches both from one pointer
 };
 
 // Runs the thread until it traps or has retired exactly `budget` instructions (then TRAP_BUDGET).
@@ -37,5 +51,9 @@ struct cpu {
 // cpu->retired has grown by the number of instructions completed. An ecall or a faulting
 // instruction counts as not retired; the kernel counts the ecall when it steps over it.
 struct trap cpu_run(struct cpu *cpu, u64 budget);
+
+// Gives back what the engine keeps for this hart, for this store.
+void cpu_free(struct cpu *cpu);
+void cpu_store_free(const struct engine *engine, struct store *s);
 
 #endif

@@ -8,6 +8,7 @@
 //      part that it covers is copied and ends in a STOP: exactly `budget` instructions retire.
 // (E3) pc is page_va + s->off. In linked code page_va does not change.
 // (E4) x[0] is never written: the decoder turns rd = 0 into 32, which is regs.pc, dead while we run.
+//      So pc stands behind x; f stands before it.
 // (E5) A store may throw decoded code away, its own too (C5): after the slow path, leave. So a hart
 //      always executes what it stored last, with fence.i or without: results do not depend on where
 //      time slices end.
@@ -23,20 +24,23 @@
 #include "cpu/code.h"
 #include "cpu/cpu.h"
 #include "cpu/fp.h"
+#include "cpu/interp.h"
 #include "isa/decode.h"
 #include "mm/mm.h"
 #include "mm/tlb.h"
 
 #define NOINLINE __attribute__((noinline, cold))
 
-_Static_assert(offsetof(struct regs, pc) == 32 * sizeof(u64), "x[32] is pc (E4)");
-_Static_assert(offsetof(struct regs, f) == 33 * sizeof(u64), "f follows pc");
+_Static_assert(offsetof(struct regs, pc) == offsetof(struct regs, x[32]), "x[32] is pc (E4)");
+_Static_assert(offsetof(struct regs, x) == offsetof(struct regs, f[32]), "x follows f");
 
 // What the handlers seldom need: in memory, so that registers are left for what they always need.
 struct run {
     struct cpu *cpu;
     struct code_arena *arena;
     struct code_page *page; // where s is, unless that is a copy
+    u64 epoch;        // store->code_epoch when s was found (E5)
+    u32 stop_at;      // cpu->stop_at
     i64 start;        // the whole budget (E1)
     struct trap trap; // why it ended
 };
@@ -56,7 +60,7 @@ static u8 *cached_host(struct tlb *t, gva_t va, unsigned size, enum mm_access wa
     gva_t tag = want == MM_WRITE ? e->write : e->read;
     if ((va & TLB_PAGE_MASK) != tag || (va & PAGE_MASK) + size > PAGE_SIZE)
         return NULL;
-    return (u8 *)(uintptr_t)(va + e->addend);
+    return e->host + (va & PAGE_MASK);
 }
 
 static NOINLINE bool load_slow(struct run *run, gva_t va, unsigned size, u64 *out)
@@ -65,7 +69,7 @@ static NOINLINE bool load_slow(struct run *run, gva_t va, unsigned size, u64 *ou
     struct trap *t = &run->trap;
     unsigned first = (unsigned)MIN((u64)size, PAGE_SIZE - (va & PAGE_MASK));
     u64 value = 0;
-    u8 *host = cached_host(cpu->tlb, va, size, MM_READ);
+    u8 *host = cached_host(&cpu->tlb, va, size, MM_READ);
     enum mm_fault fault = host ? FAULT_NONE : mm_access(cpu->mm, va, MM_READ, &host);
     if (fault)
         return memory_trap(t, TRAP_LOAD, fault, va);
@@ -85,7 +89,7 @@ static NOINLINE bool store_slow(struct run *run, gva_t va, unsigned size, u64 va
     struct cpu *cpu = run->cpu;
     struct trap *t = &run->trap;
     unsigned first = (unsigned)MIN((u64)size, PAGE_SIZE - (va & PAGE_MASK));
-    u8 *host = cached_host(cpu->tlb, va, size, MM_WRITE);
+    u8 *host = cached_host(&cpu->tlb, va, size, MM_WRITE);
     enum mm_fault fault = host ? FAULT_NONE : mm_access(cpu->mm, va, MM_WRITE, &host);
     if (fault)
         return memory_trap(t, TRAP_STORE, fault, va);
@@ -253,16 +257,16 @@ __extension__ typedef unsigned __int128 u128;
 
 #define RS1 x[s->rs1]
 #define RS2 x[s->rs2]
-#define FS1 x[33 + s->rs1]
-#define FS2 x[33 + s->rs2]
-#define FS3 x[33 + s->rs3]
+#define FS1 REGS->f[s->rs1]
+#define FS2 REGS->f[s->rs2]
+#define FS3 REGS->f[s->rs3]
 #define IMM ((u64)(i64)s->imm)
 #define ZIMM ((u64)s->rs1)
 #define PC (page_va + s->off)
 #define NEXT_PC (page_va + s->off + s->len)
 
 #define WR(v) (void)(x[s->rd] = (v))
-#define WF(v) (void)(x[33 + s->rd] = (v))
+#define WF(v) (void)(REGS->f[s->rd] = (v))
 
 #define ADD(a, b) ((a) + (b))
 #define SUB(a, b) ((a) - (b))
@@ -313,10 +317,10 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 
 // (E5) What is executed from a copy may have been stored to without anybody noticing.
 #define CODE_LOST()                                                                                \
-    (run.cpu->store->code_epoch != run.arena->epoch || IN_COPY())
+    (run.cpu->store->code_epoch != run.epoch || IN_COPY())
 
 #define HITS(type, tag) ((va_ & (TLB_PAGE_MASK | (sizeof(type) - 1))) == (tag))
-#define HOST(type) ((mem_##type *)(uintptr_t)(va_ + e_->addend))
+#define HOST(type) ((mem_##type *)(e_->host + (va_ & PAGE_MASK)))
 
 #define LOAD(type, address)                                                                        \
     ({                                                                                             \
@@ -351,7 +355,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         const struct tlb_entry *e_ = tlb_slot(tlb, va_);                                           \
         type *p_;                                                                                  \
         if (likely(HITS(type, e_->tag)))                                                           \
-            p_ = (type *)(uintptr_t)(va_ + e_->addend);                                            \
+            p_ = (type *)(e_->host + (va_ & PAGE_MASK));                                           \
         else if (!(p_ = atomic_slow(&run, va_, sizeof(type), want)))                         \
             goto trapped;                                                                          \
         p_;                                                                                        \
@@ -410,7 +414,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 #define AMO_MAXU(type, address, v) AMO_SELECT(type, UNSIGNED_##type, address, v, >)
 
 #define BOX32(v) fp_box((u32)(v))
-#define REGS ((struct regs *)x)
+#define REGS CONTAINER_OF(x, struct regs, x)
 #define FP(f, ...) f(REGS, __VA_ARGS__)
 #define FP_RM(f, ...)                                                                              \
     ({                                                                                             \
@@ -473,13 +477,20 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 // Goes to pc if its page is cached and the place decoded (C4).
 #define JUMP()                                                                                     \
     do {                                                                                           \
-        u64 i_ = (pc >> PAGE_SHIFT) & (TLB_SIZE - 1);                                              \
-        if (likely(tlb->entry[i_].exec == (pc & TLB_PAGE_MASK))) {                                 \
-            struct code_page *p_ = run.arena->cached[i_];                                              \
-            u64 slot_ = p_->map[(pc & PAGE_MASK) / 2];                                             \
+        if (unlikely(run.stop_at))                                                                 \
+            goto counted;                                                                          \
+        JUMP_UNCOUNTED();                                                                          \
+    } while (0)
+#define JUMP_UNCOUNTED()                                                                           \
+    do {                                                                                           \
+        const struct tlb_entry *e_ = tlb_slot(tlb, pc);                                            \
+        if (likely(e_->exec == (pc & TLB_PAGE_MASK))) {                                            \
+            struct code_page *p_ = code_page_of(run.cpu->store, e_);                               \
+            u64 slot_ = p_ ? p_->map[(pc & PAGE_MASK) / 2] : 0;                                    \
             if (likely(slot_)) {                                                                   \
                 page_va = pc & TLB_PAGE_MASK;                                                      \
                 run.page = p_;                                                                     \
+                run.epoch = run.cpu->store->code_epoch;                                            \
                 s = &p_->slot[slot_ - 1];                                                          \
                 ENTER();                                                                           \
             }                                                                                      \
@@ -524,7 +535,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 #define LINKED_R4(name, ...)
 #define LINKED_N(name, ...)
 
-struct trap cpu_run(struct cpu *cpu, u64 instructions)
+struct trap interp_run(struct cpu *cpu, u64 instructions)
 {
 #define LABEL(name) [OP_##name] = (i32)((char *)&&h_##name - (char *)&&h_illegal),
 #define LINKED_B(name, ...)                                                                        \
@@ -547,11 +558,12 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
 
     const char *base = (const char *)&&h_illegal;
     __asm__("" : "+r"(base)); // keep it in a register rather than recompute it in each handler
-    struct tlb *const tlb = cpu->tlb;
+    struct tlb *const tlb = &cpu->tlb;
     u64 *const x = cpu->regs->x;
     struct run run = {
         .cpu = cpu,
         .arena = code_arena_of(cpu->store, handlers),
+        .stop_at = cpu->stop_at,
         .start = (i64)MIN(instructions, (u64)INT64_MAX),
         .trap = {.kind = TRAP_FETCH, .error = FAULT_NOMEM, .value = cpu->regs->pc},
     };
@@ -565,9 +577,8 @@ struct trap cpu_run(struct cpu *cpu, u64 instructions)
 
     if (!run.arena)
         return run.trap;
-    code_sync(run.arena, cpu->store, tlb);
     fp_enter(cpu->regs);
-    JUMP();
+    JUMP_UNCOUNTED();
 
     // The instructions. A branch or jal that is not linked yet computes what to become and takes
     // the long way once.
@@ -657,7 +668,7 @@ h_stop:
 
 take: // a taken branch or jal, not linked
     pc = ADD(PC, IMM);
-    if ((pc & TLB_PAGE_MASK) == page_va && !CODE_LOST()) {
+    if ((pc & TLB_PAGE_MASK) == page_va && !run.stop_at && !CODE_LOST()) {
         to = code_link(run.arena, run.cpu->store, &run.page, s, (u32)(pc & PAGE_MASK), linked);
         if (likely(to)) {
             s = to;
@@ -665,6 +676,21 @@ take: // a taken branch or jal, not linked
         }
     }
     JUMP();
+
+counted: { // a jump to pc; leave if that is a hot place
+    const struct tlb_entry *e = tlb_slot(tlb, pc);
+    struct code_page *p =
+        e->exec == (pc & TLB_PAGE_MASK) ? code_page_of(run.cpu->store, e) : NULL;
+    if (p) {
+        u8 *heat = &p->heat[(pc & PAGE_MASK) / 2];
+        if (*heat >= run.stop_at) {
+            run.trap = (struct trap){.kind = TRAP_HOT};
+            goto out;
+        }
+        ++*heat;
+    }
+    JUMP_UNCOUNTED();
+}
 
 find: // pc is not cached, or cached things may have changed
     if (budget == 0)
@@ -675,6 +701,7 @@ find: // pc is not cached, or cached things may have changed
         goto out;
     }
     page_va = pc & TLB_PAGE_MASK;
+    run.epoch = run.cpu->store->code_epoch;
     s = to;
     ENTER();
 

@@ -13,6 +13,7 @@ enum trap_kind {
     TRAP_LOAD,       // value = the faulting address; code = the memory fault below
     TRAP_STORE,
     TRAP_FETCH,
+    TRAP_HOT, // never seen by cpu_run's caller: the interpreter left at a hot place (cpu/interp.h)
 };
 
 struct trap {

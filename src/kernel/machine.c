@@ -8,7 +8,6 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
-#include "cpu/code.h"
 #include "host/clock.h"
 #include "kernel/epoll.h"
 #include "kernel/socket.h"
@@ -123,9 +122,9 @@ int machine_new(struct machine **out, const struct machine_options *o)
     timerfd_attach(m);
     signalfd_attach(m);
     socket_attach(m);
-    tlb_flush(&m->tlb);
-    m->cpu.tlb = &m->tlb;
+    tlb_init(&m->cpu.tlb);
     m->cpu.store = m->store;
+    m->cpu.engine = o->engine;
     m->cpu.time_hz = 10000000;
     m->cpu.read_time = read_time;
     m->cpu.read_time_arg = m;
@@ -164,7 +163,8 @@ void machine_free(struct machine *m)
     socket_end(m);
     if (m->store) {
         pagecache_drop(m->store);
-        code_arena_free(m->store);
+        cpu_free(&m->cpu);
+        cpu_store_free(m->options.engine, m->store);
         store_free(m->store);
     }
     if (m->wake_fd >= 0)
@@ -398,7 +398,7 @@ static void run_task(struct machine *m, struct task *t)
         u64 budget = slice_end - m->cpu.retired, before = m->cpu.retired;
         if (m->options.fuel)
             budget = MIN(budget, m->options.fuel - m->cpu.retired);
-        mm_switch(t->mm, &m->tlb);
+        mm_switch(t->mm, &m->cpu.tlb);
         m->cpu.mm = t->mm;
         m->cpu.regs = &t->regs;
         struct trap trap = cpu_run(&m->cpu, budget);

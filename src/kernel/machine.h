@@ -23,6 +23,7 @@ struct machine_options {
     enum order order;
     bool virtual_time;
     bool strace, verbose, wait_all, init;
+    const struct engine *engine; // NULL = the interpreter
     bool stats;         // also count what takes a walk (frames_would_copy, frames_thrown_away)
     struct fs_options fs;
 };
@@ -39,7 +40,6 @@ struct machine {
     struct store *store;
     struct fs *fs;
     struct cpu cpu;
-    struct tlb tlb;
     struct stats stats;
     struct pool tasks, groups, waiters, signals, futex, sockets, packets;
     u32 packets_doomed;     // whose files are to be let go

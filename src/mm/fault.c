@@ -48,23 +48,9 @@ static void fill_tlb(struct mm *m, gva_t va, enum mm_access want, frame_t f)
     struct tlb *t = m->tlb;
     if (!t)
         return;
-    struct tlb_entry *e = tlb_slot(t, va);
-    gva_t tag = va & TLB_PAGE_MASK;
-    u64 addend = (u64)(uintptr_t)frame_data(m->store, f) - tag;
-    if (e->addend != addend || (e->read != tag && e->write != tag && e->exec != tag)) {
-        e->read = e->write = e->exec = TLB_NONE;
-        e->addend = addend;
-    }
-    if (want == MM_EXEC) {
-        e->exec = tag;
-        e->write = TLB_NONE;
-    } else if (want == MM_WRITE) {
-        e->read = e->write = tag;
-        e->exec = TLB_NONE;
+    tlb_fill(t, va, want == MM_WRITE, want == MM_EXEC, frame_data(m->store, f));
+    if (want == MM_WRITE)
         m->store->meta[f].flags |= FRAME_WRITE_CACHED;
-    } else {
-        e->read = tag;
-    }
 }
 
 // The frame that the region's backing has for va, with one reference for the table entry.
@@ -130,6 +116,8 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         }
         memcpy(frame_data(s, f), frame_data(s, from), PAGE_SIZE);
         m->stats->frames_copied++;
+        if (s->meta[from].code && m->tlb)
+            tlb_revoke_exec(m->tlb);
         frame_put(s, from);
         if (*slot)
             frame_put(s, pte_frame(*slot));

@@ -1,12 +1,15 @@
 // The software TLB: a direct-mapped cache of the page table, one for each hart.
 //
-//   entry:  | read tag | write tag | exec tag | addend |      tag = page address, or TLB_NONE
+//   entry:  | read tag | write tag | exec tag | host |        tag = page address, or TLB_NONE
 //
 // (T1) A write tag exists only for a page whose frame is owned alone by this address space, or is a
 //      shared mapping's (law L1); it is revoked before sharing begins.
 // (T2) A frame is never cached for writing and for executing at once: self-modifying code is a miss.
 // (T3) An access hits when (address & (TLB_PAGE_MASK | size - 1)) == tag: misaligned ones miss
-//      (a miss then splits the access or, inside a page, performs it).
+//      (a miss then splits the access or, inside a page, performs it). Or, the same in other words,
+//      when (address ^ tag) <= PAGE_SIZE - size: then that is the offset in the page.
+// (T4) Every entry with a tag is in filled[], every one with a write tag in written[], or the list
+//      has overflowed: so that a flush costs what was filled, not the size.
 #ifndef MM_TLB_H
 #define MM_TLB_H
 
@@ -14,20 +17,22 @@
 
 struct mm;
 
-#define TLB_BITS 8
+#define TLB_BITS 10
 #define TLB_SIZE (1u << TLB_BITS)
 #define TLB_NONE (~(gva_t)0)
 #define TLB_PAGE_MASK (~(gva_t)PAGE_MASK)
 
 struct tlb_entry {
     gva_t read, write, exec;
-    u64 addend; // host address = guest address + addend, modulo 2^64
+    u8 *host; // of the page's first byte
 };
 
 struct tlb {
     struct tlb_entry entry[TLB_SIZE];
     struct mm *mm; // whose page table this caches; NULL = nobody's, and then it is empty
-    u64 misses;
+    u32 nfilled, nwritten; // (T4) TLB_SIZE + 1: overflowed
+    u32 generation;        // grows when an executable mapping may have changed (not by evictions)
+    u16 filled[TLB_SIZE], written[TLB_SIZE];
 };
 
 static inline struct tlb_entry *tlb_slot(struct tlb *t, gva_t va)
@@ -35,7 +40,10 @@ static inline struct tlb_entry *tlb_slot(struct tlb *t, gva_t va)
     return &t->entry[(va >> PAGE_SHIFT) & (TLB_SIZE - 1)];
 }
 
+void tlb_init(struct tlb *t);
 void tlb_flush(struct tlb *t);              // forgets everything
+// Enters a page; exec and write exclude each other (T2).
+void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host);
 void tlb_flush_page(struct tlb *t, gva_t va);
 void tlb_revoke_writes(struct tlb *t);      // forgets every write permission (fork does, T1)
 void tlb_revoke_exec(struct tlb *t);        // forgets every exec permission

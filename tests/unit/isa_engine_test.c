@@ -47,7 +47,6 @@ struct world {
     struct store *store;
     struct stats stats;
     struct mm *mm;
-    struct tlb tlb;
     struct regs regs;
     struct cpu cpu;
 };
@@ -65,9 +64,11 @@ static void world_new(struct world *w)
     check(store_new(&w->store, 16UL << 20) == 0, "store");
     check(mm_new(w->store, &w->stats, &w->mm) == 0, "mm");
     w->mm->data_limit = w->mm->as_limit = ~0UL;
-    tlb_flush(&w->tlb);
-    mm_switch(w->mm, &w->tlb);
-    w->cpu = (struct cpu){.regs = &w->regs, .mm = w->mm, .tlb = &w->tlb, .store = w->store};
+    w->cpu.regs = &w->regs;
+    w->cpu.mm = w->mm;
+    w->cpu.store = w->store;
+    tlb_init(&w->cpu.tlb);
+    mm_switch(w->mm, &w->cpu.tlb);
     w->regs.reservation = ~0UL;
     map(w, CODE_AT, CODE_PAGES, MM_READ | MM_WRITE | MM_EXEC);
     map(w, DATA_AT, DATA_PAGES, MM_READ | MM_WRITE);
@@ -269,7 +270,7 @@ static void forked_code(void)
     check(mm_fork(w.mm, &child) == 0, "fork");
     for (u32 i = 0; i < 6; i++) {
         struct mm *m = i % 2 ? child : w.mm;
-        mm_switch(m, &w.tlb);
+        mm_switch(m, &w.cpu.tlb);
         w.cpu.mm = m;
         if (i == 1)
             check(uaccess_write_u32(m, CODE_AT, other) == 0, "child writes");

@@ -170,7 +170,7 @@ static void schedule(u64 s0, u32 steps, bool eager, u64 fail_at)
     u64 live = mem_live();
     seed = s0;
     memset(shared_value, 0, sizeof shared_value);
-    tlb_flush(&tlb);
+    tlb_init(&tlb);
     tlb.mm = NULL;
     mem_fail_at(fail_at);
     if (store_new(&s, 16 << 20))
@@ -219,7 +219,7 @@ static void counters(void)
     struct map_request q = {.addr = BASE, .length = 64 * PAGE_SIZE, .prot = 3, .fixed = true};
     gva_t at;
     memset(&stats, 0, sizeof stats);
-    tlb_flush(&tlb);
+    tlb_init(&tlb);
     tlb.mm = NULL;
     CHECK(store_new(&s, 64 << 20) == 0 && mm_new(s, &stats, &a) == 0 && mm_map(a, &q, &at) == 0);
     for (u32 i = 0; i < 64; i++)
