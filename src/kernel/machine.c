@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "host/clock.h"
 #include "kernel/epoll.h"
+#include "kernel/futex.h"
 #include "kernel/socket.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
@@ -94,7 +95,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     pool_init(&m->groups, sizeof(struct group));
     pool_init(&m->waiters, sizeof(struct waiter));
     pool_init(&m->signals, 144);
-    pool_init(&m->futex, 48);
+    pool_init(&m->futex, sizeof(struct futex_waiter));
     pool_init(&m->timers, sizeof(struct timer));
     ipc_init(m);
     m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);

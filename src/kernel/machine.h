@@ -117,6 +117,7 @@ void deadlines_fire(struct machine *m); // all that are due
 #define EPARK 600          // the task waits: not a result
 #define ENORESULT 601      // the registers are already set (execve, rt_sigreturn, exit)
 #define ERESTARTSYS 512    // restart if SA_RESTART or no handler, else EINTR
+#define ERESTARTNOINTR 513 // restart always
 #define ERESTARTNOHAND 514 // EINTR if a handler runs, else go on waiting
 
 // Channels beyond those of fs (CHAN_KERNEL is its last).
@@ -164,7 +165,7 @@ MUST_CHECK int sighand_fork(struct sighand *h, struct sighand **out);
 MUST_CHECK int sighand_own(struct machine *m, struct sighand *h); // actions may be changed after it
 void sighand_put(struct machine *m, struct sighand *h);
 
-// ---- futex.c
+// ---- futex.c, futex_robust.c
 int futex_wake_address(struct machine *m, struct mm *mm, gva_t addr, u32 count, u32 bitset);
 void futex_forget(struct machine *m, struct task *t);
 void futex_exit_robust(struct machine *m, struct task *t);

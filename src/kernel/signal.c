@@ -435,7 +435,8 @@ static void finish_call(struct task *t, const struct g_sigaction *act)
         return;
     if (!act) {
         c->active = true;
-    } else if (c->restart == ERESTARTSYS && act->flags & G_SA_RESTART) {
+    } else if (c->restart == ERESTARTNOINTR ||
+               (c->restart == ERESTARTSYS && act->flags & G_SA_RESTART)) {
         t->regs.pc -= 4;
         t->regs.x[10] = c->arg[0];
     } else {

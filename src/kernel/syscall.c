@@ -73,7 +73,7 @@ void syscall_enter(struct machine *m, struct task *t)
         trace(t, r);
     c->active = false;
     t->timed_out = false;
-    if (r == -ERESTARTSYS || r == -ERESTARTNOHAND) {
+    if (r == -ERESTARTSYS || r == -ERESTARTNOHAND || r == -ERESTARTNOINTR) {
         c->restart = (i32)-r;
         return;
     }

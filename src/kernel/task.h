@@ -61,7 +61,8 @@ struct task {
     task_t gnext, gprev; // in the group
     u32 waiters;        // first waiter, pool `waiters`
     u32 timer_slot;     // in the deadline heap, 0 = not in it
-    u32 futex;          // its waiter, pool `futex`
+    u32 futex;          // its first waiter, pool `futex`
+    u32 futex_lockers;  // waiters for locks that it owns (futex.h, U3)
     u32 sem_list;       // what SEM_UNDO takes back, pool `ipc.sem_lists`; 0 = nothing yet
     struct mm *mm;
     struct fdtable *files;

@@ -16,6 +16,7 @@ int mm_new(struct store *s, struct stats *stats, struct mm **out)
     if (!m)
         return -ENOMEM;
     m->holders = 1;
+    m->serial = ++s->serial;
     m->store = s;
     m->stats = stats;
     m->stack_limit = 8UL << 20;
@@ -76,6 +77,7 @@ int mm_fork(struct mm *parent, struct mm **out)
         tlb_revoke_writes(parent->tlb);
     *m = *parent;
     m->holders = 1;
+    m->serial = ++m->store->serial;
     m->tlb = NULL;
     m->regions->refs++;
     if (m->eager) {

@@ -33,6 +33,7 @@ enum mm_fault {
 
 struct mm {
     u32 holders;
+    u64 serial;          // a number that no other of the store has; a machine's copy keeps it
     struct store *store;
     struct node *root;
     struct regions *regions;

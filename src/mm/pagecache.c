@@ -80,6 +80,7 @@ static int backing_new(struct store *s, struct backing **out)
         return -ENOMEM;
     b->refs = 1;
     b->host_fd = -1;
+    b->serial = ++s->serial;
     b->next = s->cache->list;
     s->cache->list = b;
     *out = b;

@@ -19,6 +19,7 @@ struct file_key {
 
 struct backing {
     u32 refs;
+    u64 serial;          // a number that no other of the store has; a machine's copy keeps it
     bool anonymous;      // no file behind it
     bool current;        // found by (dev, ino)
     bool shared_writes;  // some shared mapping may have stored to its pages
