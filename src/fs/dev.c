@@ -1,9 +1,11 @@
 // The machine's own devices, and eventfd: objects that need nothing but themselves.
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/tty.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
 
@@ -14,6 +16,7 @@ struct dev_row {
 static const struct dev_row devices[] = {
     [DEV_NULL] = {"null", 1, 3},     [DEV_ZERO] = {"zero", 1, 5},       [DEV_FULL] = {"full", 1, 7},
     [DEV_RANDOM] = {"random", 1, 8}, [DEV_URANDOM] = {"urandom", 1, 9}, [DEV_TTY] = {"tty", 5, 0},
+    [DEV_PTMX] = {"ptmx", 5, 2},
 };
 static const char *const links[][2] = {
     {"fd", "/proc/self/fd"},
@@ -45,23 +48,52 @@ const char *dev_link(const char *name, size_t len)
 
 u32 dev_of_rdev(u64 rdev)
 {
-    for (u32 i = DEV_NULL; i < DEV_TTY; i++)
+    for (u32 i = DEV_NULL; i < ARRAY_LEN(devices); i++)
         if (rdev == ABI_MAKEDEV(devices[i].major, devices[i].minor))
             return i;
     return 0;
 }
 
-const char *dev_name(u32 dev)
+u32 pts_name_find(struct fs *fs, const char *name, size_t len)
 {
-    return dev == DEV_DIR ? "" : devices[dev].name;
+    u32 number = 0;
+    if (same("ptmx", name, len))
+        return DEV_PTMX;
+    if (!len || len > 5 || (name[0] == '0' && len > 1))
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] < '0' || name[i] > '9')
+            return 0;
+        number = number * 10 + (u32)(name[i] - '0');
+    }
+    return pty_find(fs, number) ? DEV_PTS + number : 0;
+}
+
+const char *dev_name(u32 dev, char *room)
+{
+    if (dev == DEV_DIR || dev == DEV_PTSDIR)
+        return "";
+    if (dev < DEV_PTS)
+        return devices[dev].name;
+    snprintf(room, DEV_NAME_ROOM, "%u", dev - DEV_PTS);
+    return room;
 }
 
 void dev_stat(struct fs *fs, u32 dev, struct abi_stat *out)
 {
     *out = (struct abi_stat){.st_dev = ABI_MAKEDEV(0, 5), .st_ino = 16 + dev, .st_nlink = 1,
                              .st_blksize = 4096};
-    if (dev == DEV_DIR) {
+    if (dev == DEV_DIR || dev == DEV_PTSDIR) {
         out->st_mode = ABI_S_IFDIR | 0755;
+    } else if (dev >= DEV_PTS) {
+        const struct tty *t = tty_at(fs, pty_find(fs, dev - DEV_PTS));
+        out->st_dev = ABI_MAKEDEV(0, 24);
+        out->st_ino = 3 + dev - DEV_PTS;
+        out->st_blksize = 1024;
+        out->st_mode = ABI_S_IFCHR | (t ? t->mode : 0620);
+        out->st_uid = t ? t->uid : 0;
+        out->st_gid = t ? t->gid : 5;
+        out->st_rdev = ABI_MAKEDEV(ABI_PTS_MAJOR, dev - DEV_PTS);
     } else {
         out->st_mode = ABI_S_IFCHR | 0666;
         out->st_rdev = ABI_MAKEDEV(devices[dev].major, devices[dev].minor);
@@ -69,9 +101,15 @@ void dev_stat(struct fs *fs, u32 dev, struct abi_stat *out)
     stat_time(fs, out);
 }
 
+// /dev/tty: the terminal that controls the process.
 static int tty_open(struct fs *fs, u32 oflags, u32 mount, file_t *out)
 {
     struct abi_stat s;
+    u32 tty = fs->tty_controlling ? fs->tty_controlling(fs->tty_arg) : TTY_HOST;
+    if (!tty)
+        return -ENXIO;
+    if (tty != TTY_HOST)
+        return pty_open_slave(fs, tty, oflags, mount, "tty", out);
     int fd = host_openat(HOST_CWD, "/dev/tty",
                          (oflags & ABI_O_ACCMODE) | ABI_O_NOCTTY | ABI_O_NONBLOCK, 0);
     if (fd < 0)
@@ -90,16 +128,22 @@ static int tty_open(struct fs *fs, u32 oflags, u32 mount, file_t *out)
 
 int dev_open(struct fs *fs, u32 dev, u32 oflags, u32 mount, file_t *out)
 {
-    bool path = oflags & ABI_O_PATH;
-    if (dev != DEV_DIR && (oflags & ABI_O_DIRECTORY))
+    char room[DEV_NAME_ROOM];
+    bool path = oflags & ABI_O_PATH, dir = dev == DEV_DIR || dev == DEV_PTSDIR;
+    if (!dir && (oflags & ABI_O_DIRECTORY))
         return -ENOTDIR;
-    if (dev == DEV_DIR && !path && (oflags & ABI_O_ACCMODE) != ABI_O_RDONLY)
+    if (dir && !path && (oflags & ABI_O_ACCMODE) != ABI_O_RDONLY)
         return -EISDIR;
     if ((oflags & (ABI_O_CREAT | ABI_O_EXCL)) == (ABI_O_CREAT | ABI_O_EXCL))
         return -EEXIST;
     if (dev == DEV_TTY && !path)
         return tty_open(fs, oflags, mount, out);
-    char *name = mem_strdup(dev_name(dev));
+    if (dev == DEV_PTMX && !path)
+        return pty_open_master(fs, oflags, mount, out);
+    const char *below = dev_name(dev, room);
+    if (dev >= DEV_PTS && !path)
+        return pty_open_slave(fs, pty_find(fs, dev - DEV_PTS), oflags, mount, below, out);
+    char *name = mem_strdup(below);
     if (!name)
         return -ENOMEM;
     int r = file_new(fs, path ? FILE_PATH : FILE_DEV, oflags, out);
@@ -163,7 +207,7 @@ static i64 dev_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
 static i64 dev_seek(struct fs *fs, file_t id, i64 offset, int whence)
 {
     struct file *f = file_at(fs, id);
-    if (f->object == DEV_DIR && whence == ABI_SEEK_SET && offset >= 0)
+    if ((f->object == DEV_DIR || f->object == DEV_PTSDIR) && whence == ABI_SEEK_SET && offset >= 0)
         return (i64)(f->pos = (u64)offset);
     return 0;
 }
@@ -234,6 +278,14 @@ static void add_devices(struct strbuf *names, int fd)
         add_name(names, 'l', links[i][0], fd);
 }
 
+static void add_ptys(struct fs *fs, struct strbuf *names, int fd)
+{
+    char room[DEV_NAME_ROOM];
+    add_name(names, 'c', "ptmx", fd);
+    for (u32 id = 0; (id = pty_next(fs, id));)
+        add_name(names, 'c', dev_name(DEV_PTS + tty_at(fs, id)->number, room), fd);
+}
+
 void synth_names(struct fs *fs, const struct file *f, struct strbuf *names)
 {
     struct mount *own = mount_at(fs, f->mount ? f->mount : 1);
@@ -244,15 +296,22 @@ void synth_names(struct fs *fs, const struct file *f, struct strbuf *names)
     }
     if (own->kind == MOUNT_DEV && own->dev == f->dev && own->ino == f->ino)
         add_devices(names, f->host_fd);
+    if (own->kind == MOUNT_PTS && own->dev == f->dev && own->ino == f->ino)
+        add_ptys(fs, names, f->host_fd);
 }
 
 static i64 dev_getdents(struct fs *fs, file_t id, struct uio *to)
 {
     struct file *f = file_at(fs, id);
     struct strbuf names = {0};
-    if (f->object != DEV_DIR)
+    if (f->object != DEV_DIR && f->object != DEV_PTSDIR)
         return -ENOTDIR;
-    add_devices(&names, -1);
+    if (f->object == DEV_PTSDIR) {
+        add_ptys(fs, &names, -1);
+    } else {
+        add_devices(&names, -1);
+        add_name(&names, 'd', "pts", -1);
+    }
     i64 r = names.failed ? -ENOMEM : synth_getdents(f, to, &names, true);
     strbuf_clear(&names);
     return r;

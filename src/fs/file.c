@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/tty.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
 
@@ -107,7 +108,8 @@ int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out)
     if (f->host_fd >= 0)
         return host_fstatfs(f->host_fd, out);
     *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = 255};
-    out->f_type = f->kind == FILE_PIPE ? ABI_PIPEFS_MAGIC
+    out->f_type = f->kind == FILE_PTM || f->kind == FILE_PTS ? ABI_DEVPTS_SUPER_MAGIC
+                  : f->kind == FILE_PIPE ? ABI_PIPEFS_MAGIC
                   : f->kind == FILE_PROC || f->kind == FILE_PROCDIR ? ABI_PROC_SUPER_MAGIC
                                                                     : ABI_TMPFS_MAGIC;
     return 0;
@@ -273,7 +275,7 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
     const char *head = "", *tail = f->path ? f->path : "";
     if (f->kind == FILE_EVENT)
         head = "anon_inode:[eventfd]";
-    else if (f->kind == FILE_DEV || f->kind == FILE_PROC || f->kind == FILE_PROCDIR ||
+    else if (f->kind == FILE_PTM || f->kind == FILE_PTS || f->kind == FILE_DEV || f->kind == FILE_PROC || f->kind == FILE_PROCDIR ||
              f->kind == FILE_PATH)
         head = f->mount ? mount_at(fs, f->mount)->guest : "";
     size_t nh = strlen(head), nt = strlen(tail);
@@ -298,6 +300,10 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
         return -EROFS;
     if (f->kind == FILE_PROC || f->kind == FILE_PROCDIR)
         return proc_open(fs, f->path, oflags, f->mount, out);
+    if (f->kind == FILE_PTM)
+        return pty_open_master(fs, oflags, f->mount, out);
+    if (f->kind == FILE_PTS)
+        return pty_open_slave(fs, f->object, oflags, f->mount, f->path, out);
     if (f->kind == FILE_DEV)
         return dev_open(fs, f->object, oflags, f->mount, out);
     if (f->kind == FILE_PIPE && f->host_fd < 0) {

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 #include "fs/internal.h"
+#include "fs/tty.h"
 #include "host/file.h"
 
 int fs_new(struct fs **out, const struct fs_options *options)
@@ -17,6 +18,7 @@ int fs_new(struct fs **out, const struct fs_options *options)
     pool_init(&fs->files, sizeof(struct file));
     pool_init(&fs->pipes, PIPE_OBJECT);
     pool_init(&fs->texts, sizeof(struct strbuf));
+    pool_init(&fs->ttys, sizeof(struct tty));
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
     fs->prefix_fd = -1;
     u32 umask = host_umask_zero();
@@ -26,6 +28,8 @@ int fs_new(struct fs **out, const struct fs_options *options)
     fs->ops[FILE_DIR] = &file_dir_ops;
     fs->ops[FILE_STREAM] = &file_stream_ops;
     fs->ops[FILE_TTY] = &file_tty_ops;
+    fs->ops[FILE_PTM] = &file_ptm_ops;
+    fs->ops[FILE_PTS] = &file_pts_ops;
     fs->ops[FILE_PIPE] = &file_pipe_ops;
     fs->ops[FILE_DEV] = &file_dev_ops;
     fs->ops[FILE_PROC] = &file_proc_ops;
@@ -46,6 +50,8 @@ void fs_free(struct fs *fs)
     if (!fs)
         return;
     fs->wake = NULL;
+    fs->tty_signal = NULL;
+    fs->tty_hangup = NULL;
     for (u32 id = pool_next(&fs->files, 0); id; id = pool_next(&fs->files, id)) {
         file_at(fs, id)->refs = 1;
         file_put(fs, id);
@@ -55,6 +61,7 @@ void fs_free(struct fs *fs)
     pool_destroy(&fs->files);
     pool_destroy(&fs->pipes);
     pool_destroy(&fs->texts);
+    pool_destroy(&fs->ttys);
     mem_free(fs->bounce);
     mem_free(fs);
 }

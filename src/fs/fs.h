@@ -25,6 +25,8 @@ enum file_kind {
     FILE_DIR,    // directory of the host
     FILE_STREAM, // anything of the host that may block: inherited pipe, socket, character device
     FILE_TTY,    // a terminal of the host
+    FILE_PTM,    // the master of a pseudo-terminal of the machine; object = its id
+    FILE_PTS,    // and its slave
     FILE_PIPE,   // the machine's own pipe or FIFO
     FILE_DEV,    // the machine's own device; object = enum dev_id
     FILE_PROC,   // a file of /proc
@@ -41,7 +43,8 @@ enum file_kind {
     FILE_KINDS
 };
 
-enum dev_id { DEV_NULL = 1, DEV_ZERO, DEV_FULL, DEV_RANDOM, DEV_URANDOM, DEV_TTY, DEV_DIR };
+enum dev_id { DEV_NULL = 1, DEV_ZERO, DEV_FULL, DEV_RANDOM, DEV_URANDOM, DEV_TTY, DEV_PTMX,
+              DEV_DIR, DEV_PTSDIR, DEV_PTS = 1 << 16 /* + N of /dev/pts/N */ };
 
 // struct file.how
 #define FILE_INHERITED 1u // came with the process: its offset is the host's
@@ -91,6 +94,7 @@ struct file_ops {
 };
 
 enum chan_kind { CHAN_PIPE_DATA = 1, CHAN_PIPE_SPACE, CHAN_PIPE_OPEN, CHAN_EVENT, CHAN_LOCK,
+                 CHAN_TTY_MASTER, CHAN_TTY_SLAVE,
                  CHAN_KERNEL = 64 }; // from here on the kernel's
 #define CHAN(kind, id) ((u64)(kind) << 32 | (u32)(id))
 
@@ -129,11 +133,17 @@ struct fs {
     u64 *fdnodes_copied, *fsctx_copied; // counters; never NULL (fs_new points them at `sink`)
     u64 sink;
     const struct file_ops *ops[FILE_KINDS];
-    // the machine's terminal
+    // Pseudo-terminals (fs/tty.h): a signal to a foreground process group; the other end is gone for
+    // good; which terminal controls the running process (an id, TTY_HOST, or 0). May be NULL.
+    void (*tty_signal)(void *arg, i32 pgrp, int signo);
+    void (*tty_hangup)(void *arg, u32 tty);
+    u32 (*tty_controlling)(void *arg);
+    void *tty_arg;
+    // the host's terminal
     i32 tty_pgrp, tty_sid; // 0 = none
     u64 tty_dev;           // st_rdev of the controlling terminal, 0 = none
     // private to src/fs
-    struct pool files, pipes, texts;
+    struct pool files, pipes, texts, ttys;
     struct lock *locks;
     struct mount *mounts;
     u32 nmounts;

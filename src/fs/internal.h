@@ -21,7 +21,7 @@ int fs_random(struct fs *fs, void *bytes, size_t n);
 void stat_time(struct fs *fs, struct abi_stat *s);
 
 extern const struct file_ops file_host_ops, file_dir_ops, file_stream_ops, file_tty_ops,
-    file_pipe_ops, file_dev_ops, file_proc_ops, file_procdir_ops, file_event_ops, file_path_ops;
+    file_ptm_ops, file_pts_ops, file_pipe_ops, file_dev_ops, file_proc_ops, file_procdir_ops, file_event_ops, file_path_ops;
 
 // A host descriptor becomes an open file: takes fd over, also when it fails. `s` = its fstat.
 MUST_CHECK int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 mount,
@@ -39,15 +39,17 @@ i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries,
 // What a host directory shows that the host does not have: mount points, the machine's devices.
 void synth_names(struct fs *fs, const struct file *f, struct strbuf *names);
 u32 dev_find(const char *name, size_t len); // enum dev_id, 0 = none of ours
+u32 pts_name_find(struct fs *fs, const char *name, size_t len); // the same in /dev/pts
 u32 dev_of_rdev(u64 rdev);
-const char *dev_name(u32 dev);
+#define DEV_NAME_ROOM 16
+const char *dev_name(u32 dev, char *room); // below its mount; DEV_NAME_ROOM bytes of room
 const char *dev_link(const char *name, size_t len); // text of a link in /dev, or NULL
 void locks_release_owner(struct fs *fs, u64 dev, u64 ino, u64 owner); // dev == 0: everywhere
 void locks_release_file(struct fs *fs, file_t id);
 // Refuses the host's procfs (law L13): -EACCES.
 MUST_CHECK int fs_guard(struct fs *fs, int fd, u64 dev);
 
-enum mount_kind { MOUNT_HOST, MOUNT_PROC, MOUNT_DEV };
+enum mount_kind { MOUNT_HOST, MOUNT_PROC, MOUNT_DEV, MOUNT_PTS };
 
 // What is mounted where. Row 0 is the root; ids are row + 1.
 struct mount {

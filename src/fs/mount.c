@@ -75,7 +75,7 @@ static int add_bind(struct fs *fs, const struct fs_bind *b)
 
 int mounts_new(struct fs *fs, const struct fs_options *options)
 {
-    fs->mounts = mem_zalloc((size_t)(3 + options->nbinds) * sizeof(struct mount));
+    fs->mounts = mem_zalloc((size_t)(4 + options->nbinds) * sizeof(struct mount));
     if (!fs->mounts)
         return -ENOMEM;
     int root = host_openat(HOST_CWD, options->root ? options->root : "/", AS_DIR, 0);
@@ -90,6 +90,10 @@ int mounts_new(struct fs *fs, const struct fs_options *options)
         return r;
     int dev = host_openat(root, "dev", AS_DIR | ABI_O_NOFOLLOW, 0);
     r = mount_add(fs, MOUNT_DEV, "/dev", dev < 0 ? -1 : dev, false);
+    if (r)
+        return r;
+    int pts = dev < 0 ? -1 : host_openat(dev, "pts", AS_DIR | ABI_O_NOFOLLOW, 0);
+    r = mount_add(fs, MOUNT_PTS, "/dev/pts", pts < 0 ? -1 : pts, false);
     for (int i = 0; r == 0 && i < options->nbinds; i++)
         r = add_bind(fs, &options->binds[i]);
     if (r == 0 && options->prefix) {

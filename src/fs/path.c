@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "abi/tty.h"
 #include "fs/internal.h"
 #include "host/file.h"
 
@@ -275,7 +276,9 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
         r = host_fstatfs(at.fd, out);
     } else {
         *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = ABI_NAME_MAX};
-        out->f_type = at.kind == FOUND_PROC ? ABI_PROC_SUPER_MAGIC : ABI_TMPFS_MAGIC;
+        out->f_type = at.kind == FOUND_PROC                  ? ABI_PROC_SUPER_MAGIC
+                      : mount_at(fs, at.mount)->kind == MOUNT_PTS ? ABI_DEVPTS_SUPER_MAGIC
+                                                                  : ABI_TMPFS_MAGIC;
     }
     found_clear(&at);
     return r;
@@ -303,13 +306,14 @@ int path_truncate(struct fs *fs, struct fsctx *c, const char *path, i64 size)
 
 static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
 {
+    char room[DEV_NAME_ROOM];
     const char *head = mount_at(fs, at->mount ? at->mount : 1)->guest, *tail = at->rel;
     if (at->kind == FOUND_HOST)
         return mount_path(fs, at->mount, at->fd, buf, cap);
     if (at->kind == FOUND_FILE)
         return file_path(fs, at->file, buf, cap);
     if (at->kind == FOUND_DEV)
-        tail = dev_name(at->dev);
+        tail = dev_name(at->dev, room);
     size_t nh = strlen(head), nt = strlen(tail);
     if (nh + nt + 2 > cap)
         return -ENAMETOOLONG;

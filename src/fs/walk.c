@@ -56,7 +56,7 @@ static int move_to_file(struct walker *w, file_t id)
         memmove(w->rel, f->path, strlen(f->path) + 1);
         return MORE;
     }
-    if (f->object == DEV_DIR && (f->kind == FILE_DEV || f->kind == FILE_PATH)) {
+    if ((f->object == DEV_DIR || f->object == DEV_PTSDIR) && (f->kind == FILE_DEV || f->kind == FILE_PATH)) {
         move(w, f->mount, -1, false);
         return MORE;
     }
@@ -115,7 +115,9 @@ static bool special(struct fs *fs, u32 mount, const char *name, size_t len)
     for (u32 i = 1; i < fs->nmounts; i++)
         if (named(fs->mounts[i].name, name, len))
             return true;
-    return mount_at(fs, mount)->kind == MOUNT_DEV && (dev_find(name, len) || dev_link(name, len));
+    u8 kind = mount_at(fs, mount)->kind;
+    return (kind == MOUNT_DEV && (dev_find(name, len) || dev_link(name, len))) ||
+           (kind == MOUNT_PTS && pts_name_find(fs, name, len));
 }
 
 static bool at_root_of(struct walker *w, u32 mount)
@@ -244,7 +246,7 @@ static int finish_here(struct walker *w)
         return w->oflags & ABI_O_EXCL ? -EEXIST : -EISDIR;
     if (w->fd < 0) {
         out->kind = FOUND_DEV;
-        out->dev = DEV_DIR;
+        out->dev = mount_at(w->fs, w->mount)->kind == MOUNT_PTS ? DEV_PTSDIR : DEV_DIR;
         return DONE;
     }
     u32 flags = w->oflags & ~ABI_O_NOFOLLOW;
@@ -401,7 +403,7 @@ static int device(struct walker *w, size_t len)
 {
     const char *after = w->rest + len;
     bool last = is_last(after);
-    const char *text = dev_link(w->rest, len);
+    const char *text = mount_at(w->fs, w->mount)->kind == MOUNT_DEV ? dev_link(w->rest, len) : NULL;
     if (text && !(last && !*after && (w->flags & WALK_NOFOLLOW)))
         return follow(w, text, strlen(text), after);
     if (*after)
@@ -409,7 +411,8 @@ static int device(struct walker *w, size_t len)
     struct found *out = w->out;
     out->kind = FOUND_DEV;
     out->mount = w->mount;
-    out->dev = dev_find(w->rest, len);
+    out->dev = mount_at(w->fs, w->mount)->kind == MOUNT_PTS ? pts_name_find(w->fs, w->rest, len)
+                                                            : dev_find(w->rest, len);
     out->link = text != NULL;
     if (text)
         memcpy(out->rel, text, strlen(text) + 1);
@@ -518,6 +521,8 @@ static int step(struct walker *w)
         }
         if (m->kind == MOUNT_DEV && at_root_of(w, w->mount) &&
             (dev_find(w->rest, len) || dev_link(w->rest, len)))
+            return device(w, len);
+        if (m->kind == MOUNT_PTS && at_root_of(w, w->mount) && pts_name_find(w->fs, w->rest, len))
             return device(w, len);
     }
     if (w->fd < 0)

@@ -211,6 +211,7 @@ static void last_thread_gone(struct machine *m, struct group *g)
         m->finished = true;
         return;
     }
+    tty_session_ends(m, g);
     reparent_children(m, g);
     timers_drop(m, g);
     deadline_drop(m, DEADLINE_GROUP, g->id);

@@ -8,10 +8,12 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "fs/tty.h"
 #include "host/clock.h"
 #include "kernel/epoll.h"
 #include "kernel/futex.h"
 #include "kernel/socket.h"
+#include "kernel/sys_file.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
 #include "kernel/timer.h"
@@ -118,6 +120,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     m->fs->now = now_for_fs;
     m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;
     proc_attach(m);
+    tty_attach(m);
     pidfd_attach(m);
     epoll_attach(m);
     timerfd_attach(m);
@@ -267,7 +270,7 @@ int machine_start(struct machine *m, const char *path, char *const argv[], char 
         return r;
     m->fs->tty_pgrp = (i32)group_of(m, t)->pgid;
     m->fs->tty_sid = (i32)group_of(m, t)->sid;
-    group_of(m, t)->tty = 1;
+    group_of(m, t)->tty = TTY_HOST;
     i64 e = task_exec(m, t, file, abs, path, (char **)argv, (char **)envp);
     file_put(m->fs, file);
     if (e != -ENORESULT)

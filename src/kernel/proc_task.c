@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/fdtable.h"
+#include "fs/tty.h"
 #include "kernel/proc.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
@@ -118,8 +119,8 @@ static int show_stat(struct machine *m, const struct proc_target *p, struct strb
     const struct mm *mm = mm_of(p);
     struct masks k = masks_of(p);
     struct sizes z = sizes_of(mm);
-    u32 tty = g->tty ? (u32)m->fs->tty_dev : 0;
-    i32 tpgid = g->tty ? m->fs->tty_pgrp : -1;
+    u32 tty = g->tty ? (u32)tty_rdev(m->fs, g->tty) : 0;
+    i32 tpgid = g->tty ? *tty_pgrp(m->fs, g->tty) : -1;
     (void)strbuf_printf(s, "%u (%s) %c %u %u %u %u %d 0 ", p->thread ? p->t->tid : g->pid, comm_of(p),
                         state_of(m, p), ppid_of(m, g), g->pgid, g->sid, tty, tpgid);
     (void)strbuf_printf(s, "%llu 0 0 0 %llu 0 %llu 0 %d %d %u 0 %llu ", (ull)g->peak_pages,

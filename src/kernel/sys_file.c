@@ -126,7 +126,8 @@ static int vectors_arg(struct task *t, struct vectors *v, gva_t from, u64 count)
 
 static i64 do_read(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset)
 {
-    int e = tty_check(m, t, file, G_SIGTTIN);
+    // Who waits already is not asked again: only the beginning of a read is job control's.
+    int e = t->call.state[1] ? 0 : tty_check(m, t, file, G_SIGTTIN);
     if (e)
         return e;
     file_will_be_used(m, file);
@@ -137,7 +138,10 @@ static i64 do_read(struct machine *m, struct task *t, file_t file, struct vector
         return r;
     if (v->total == 0)
         return 0;
-    return blocking(m, file) ? park_on_file(m, t, file, ABI_POLLIN) : r;
+    if (!blocking(m, file))
+        return r;
+    return file_at(m->fs, file)->kind == FILE_PTS ? tty_read_parks(m, t, file, &u)
+                                                  : park_on_file(m, t, file, ABI_POLLIN);
 }
 
 i64 sys_read(struct machine *m, struct task *t, const u64 *a)

@@ -40,6 +40,12 @@ u64 file_size(struct machine *m, file_t file); // 0 if it cannot be told
 // Job control: 0 = go on; -EIO, or -ERESTARTSYS after the background process group got `signo`
 // (SIGTTIN, SIGTTOU).
 MUST_CHECK int tty_check(struct machine *m, struct task *t, file_t file, int signo);
+// A read of a pseudo-terminal that answered -EAGAIN, in a call that may block: what it comes to.
+i64 tty_read_parks(struct machine *m, struct task *t, file_t file, struct uio *to);
+void tty_attach(struct machine *m); // fills fs's callbacks
+// A session leader without a terminal takes the first one that it opens without O_NOCTTY.
+void tty_opened(struct machine *m, struct task *t, file_t file, u32 oflags);
+void tty_session_ends(struct machine *m, struct group *leader); // the leader of a session has ended
 // The ioctls of terminals that need the session's rules. -ENOIOCTLCMD: not one of them.
 #define ENOIOCTLCMD 515
 i64 tty_ioctl(struct machine *m, struct task *t, file_t file, u32 cmd, u64 arg);

@@ -88,6 +88,7 @@ i64 sys_openat(struct machine *m, struct task *t, const u64 *a)
     if (r)
         return r;
     opened(m, file, flags);
+    tty_opened(m, t, file, flags);
     return fd_install(m, t, file, a[2] & ABI_O_CLOEXEC);
 }
 

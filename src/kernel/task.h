@@ -96,7 +96,7 @@ struct group {
     u8 pdeath_signal;
     struct sigqueue pending;
     u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
-    u32 tty;            // has the controlling terminal
+    u32 tty;            // id of the controlling terminal (fs/tty.h), 0 = none
     u64 limit[G_RLIM_COUNT][2];
     u64 itimer_value[3], itimer_interval[3]; // ns; [0] real (absolute machine time), others instructions
     u32 timer_slot;
