@@ -381,6 +381,13 @@ i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_o
     return put;
 }
 
+struct file_id file_id_of(const struct abi_stat *s)
+{
+    return (struct file_id){s->st_dev, s->st_ino, (u64)s->st_size,
+                            (u64)s->st_mtime_sec * 1000000000u + s->st_mtime_nsec,
+                            (u64)s->st_ctime_sec * 1000000000u + s->st_ctime_nsec};
+}
+
 int file_identity(struct fs *fs, file_t id, struct file_id *out)
 {
     struct abi_stat s;
@@ -392,9 +399,7 @@ int file_identity(struct fs *fs, file_t id, struct file_id *out)
     int r = host_fstat(f->host_fd, &s);
     if (r)
         return r;
-    *out = (struct file_id){s.st_dev, s.st_ino, (u64)s.st_size,
-                            (u64)s.st_mtime_sec * 1000000000u + s.st_mtime_nsec,
-                            (u64)s.st_ctime_sec * 1000000000u + s.st_ctime_nsec};
+    *out = file_id_of(&s);
     return 0;
 }
 

@@ -82,11 +82,13 @@ struct found {
     u32 dev;     // FOUND_DEV: enum dev_id
     file_t file; // FOUND_FILE: behind a magic link; borrowed
     bool link;   // FOUND_DEV: the link `rel` itself, not followed
+    bool named;  // FOUND_HOST with WALK_NAME: rel is the absolute guest path
     char rel[ABI_PATH_MAX]; // FOUND_PROC
 };
 #define WALK_NOFOLLOW 1u
 #define WALK_EMPTY 2u    // "" names the start itself
 #define WALK_PLAIN 4u    // without -L
+#define WALK_NAME 8u     // tell the guest path where it costs nothing (found.named)
 MUST_CHECK int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
                     u32 oflags, u32 mode, struct found *out);
 // Takes the process's root off an absolute guest path: the length, -ENOENT when it lies outside.
@@ -96,5 +98,6 @@ void statx_of(const struct abi_stat *s, struct abi_statx *out);
 MUST_CHECK int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char *name, bool nofollow,
                           struct abi_stat *out);
 void found_clear(struct found *f);
+struct file_id file_id_of(const struct abi_stat *s);
 
 #endif

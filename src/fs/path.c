@@ -336,18 +336,19 @@ i64 path_realpath(struct fs *fs, struct fsctx *c, file_t dir, const char *path, 
 }
 
 int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags, file_t *out,
-              char *abs, size_t cap)
+              struct file_id *id, char *abs, size_t cap)
 {
     struct found at;
     struct abi_stat s;
-    int r = walk(fs, c, dir, path, walk_flags(flags), ABI_O_RDONLY | ABI_O_NONBLOCK | ABI_O_NOCTTY, 0,
-                 &at);
+    int r = walk(fs, c, dir, path, walk_flags(flags) | WALK_NAME,
+                 ABI_O_RDONLY | ABI_O_NONBLOCK | ABI_O_NOCTTY, 0, &at);
     if (r)
         return r == -ENXIO ? -EACCES : r;
     if (at.kind == FOUND_FILE) {
         r = file_reopen(fs, at.file, ABI_O_RDONLY | ABI_O_NONBLOCK, out);
         if (r)
             return r == -EAGAIN ? -EACCES : r;
+        r = file_identity(fs, *out, id);
     } else if (at.kind == FOUND_HOST) {
         r = host_fstat(at.fd, &s);
         if (r == 0 && (s.st_mode & ABI_S_IFMT) != ABI_S_IFREG)
@@ -356,22 +357,27 @@ int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
             found_clear(&at);
             return r;
         }
+        *id = file_id_of(&s);
         r = file_adopt(fs, at.fd, &s, ABI_O_RDONLY | ABI_O_LARGEFILE, at.mount, out);
         if (r)
             return r;
     } else {
         return -EACCES;
     }
-    struct file *f = file_at(fs, *out);
-    if (f->kind != FILE_HOST)
+    if (file_at(fs, *out)->kind != FILE_HOST)
         r = -EACCES;
-    if (r == 0)
-        r = host_access(f->host_fd, ABI_X_OK, true);
-    if (r == 0) {
+    if (r == 0 && at.kind == FOUND_HOST && at.named && strlen(at.rel) < cap) {
+        memcpy(abs, at.rel, strlen(at.rel) + 1);
+    } else if (r == 0) {
         i64 n = file_path(fs, *out, abs, cap);
         r = n < 0 ? (int)n : 0;
     }
     if (r)
         file_put(fs, *out);
     return r;
+}
+
+int file_executable(struct fs *fs, file_t id)
+{
+    return host_access(file_at(fs, id)->host_fd, ABI_X_OK, true);
 }

@@ -61,10 +61,11 @@ MUST_CHECK int path_statfs(struct fs *fs, struct fsctx *c, const char *path, str
 MUST_CHECK int path_truncate(struct fs *fs, struct fsctx *c, const char *path, i64 size);
 // The guest's absolute path without links, dots: length without NUL.
 i64 path_realpath(struct fs *fs, struct fsctx *c, file_t dir, const char *path, char *buf, size_t cap);
-// Opens for execve: -EACCES unless it is a regular file that may be executed. `abs` gets its
-// absolute guest path.
+// Opens for execve: -EACCES unless it is a regular file; whether it may be executed is asked of
+// file_executable. `id` gets what the file was just then, `abs` its absolute guest path.
 MUST_CHECK int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
-                         file_t *out, char *abs, size_t cap);
+                         file_t *out, struct file_id *id, char *abs, size_t cap);
+MUST_CHECK int file_executable(struct fs *fs, file_t id); // 0 or -EACCES
 // The host's path of something below a writable directory, for binding a host socket to a guest
 // path: "/proc/self/fd/N/name"; *hold is a descriptor to close with host_close afterwards.
 // 0 or -E...

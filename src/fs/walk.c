@@ -69,8 +69,12 @@ static int move_to_file(struct walker *w, file_t id)
 static bool at_place(struct walker *w, u32 mount, u64 dev, u64 ino)
 {
     struct abi_stat s;
-    return w->mount == mount && w->fd >= 0 && host_fstat(w->fd, &s) == 0 && s.st_dev == dev &&
-           s.st_ino == ino;
+    struct mount *m = mount_at(w->fs, mount);
+    if (w->mount != mount || w->fd < 0)
+        return false;
+    if (w->fd == m->fd)
+        return m->dev == dev && m->ino == ino;
+    return host_fstat(w->fd, &s) == 0 && s.st_dev == dev && s.st_ino == ino;
 }
 
 static size_t component(const char *p)
@@ -206,6 +210,19 @@ static int open_stretch(struct fs *fs, int dir, const char *path, u32 flags, u32
     return fd;
 }
 
+// A stretch from a mount's own root has the name that it was asked for by: it holds no link, no dots.
+static void note_name(struct walker *w, const char *path)
+{
+    struct mount *m = mount_at(w->fs, w->mount);
+    size_t head = strlen(m->guest), n = strlen(path);
+    if (w->fd != m->fd || head + n + 2 > sizeof w->out->rel)
+        return;
+    memcpy(w->out->rel, m->guest, head);
+    w->out->rel[head] = '/';
+    memcpy(w->out->rel + head + 1, path, n + 1);
+    w->out->named = true;
+}
+
 // Opens the last stretch with the flags asked for.
 static int open_last(struct walker *w, const char *path, bool must_dir)
 {
@@ -234,6 +251,8 @@ static int open_last(struct walker *w, const char *path, bool must_dir)
     w->out->kind = FOUND_HOST;
     w->out->mount = w->mount;
     w->out->fd = fd;
+    if (w->flags & WALK_NAME)
+        note_name(w, path);
     return DONE;
 }
 
@@ -303,7 +322,7 @@ static int restart(struct walker *w)
         if (r != -ENOENT && r != -ENOTDIR)
             return r;
     }
-    return root ? move_to_file(w, w->c->c->root) : MORE;
+    return machine_root ? MORE : move_to_file(w, w->c->c->root);
 }
 
 // A link's text takes the place of the component that ends at `after`.
@@ -546,7 +565,7 @@ int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags
     size_t n = strlen(path);
     out->kind = 0;
     out->fd = -1;
-    out->link = false;
+    out->link = out->named = false;
     if (n >= ABI_PATH_MAX)
         return -ENAMETOOLONG;
     if (!n) {

@@ -3,6 +3,7 @@
 #define KERNEL_ELF_H
 
 #include "kernel/machine.h"
+#include "kernel/syscall.h"
 
 enum { ELF_EXEC = 2, ELF_DYN = 3, ELF_RISCV = 243, ELF_LOAD = 1, ELF_INTERP = 3, ELF_PHDR = 6, ELF_GNU_STACK = 0x6474e551,
        ELF_MAX_SEGMENTS = 64 };
@@ -20,6 +21,20 @@ struct elf_segment {
     u32 type, flags;
     u64 offset, vaddr, paddr, filesz, memsz, align;
 };
+
+// An executable file, opened. What it holds is read through the page cache, so that execve of a warm
+// file asks the host only to open it, what it is now, and to close it.
+struct program {
+    file_t file;
+    struct backing *backing;
+    char path[PATH_ROOM]; // absolute guest path
+};
+// -EACCES unless it is a regular file that may be executed. Not to be closed after an error.
+MUST_CHECK int program_open(struct machine *m, struct fsctx *c, file_t dir, const char *path,
+                            u32 flags, struct program *out);
+void program_close(struct machine *m, struct program *p);
+// Like pread(2).
+i64 program_read(struct machine *m, const struct program *p, void *to, u64 n, u64 at);
 
 // The page-cache backing of an open file; one reference for the caller. -ENODEV: not mappable.
 MUST_CHECK int file_backing(struct machine *m, file_t f, struct backing **out);

@@ -38,13 +38,6 @@ struct image {
 
 // ---- the ELF file --------------------------------------------------------------------------------
 
-static i64 read_at(struct machine *m, file_t f, void *to, u64 n, u64 at)
-{
-    struct uio u;
-    uio_kernel(&u, to, n);
-    return file_read(m->fs, f, &u, (i64)at);
-}
-
 static const char *machine_name(u16 machine)
 {
     return machine == 62 ? "x86-64" : machine == 183 ? "aarch64" : machine == 3 ? "i386"
@@ -69,11 +62,11 @@ static int check_header(struct machine *m, const struct elf_header *h, const cha
 }
 
 // Reads and checks the segment table: every segment inside the address space, in order.
-static int read_segments(struct machine *m, file_t f, const struct elf_header *h,
+static int read_segments(struct machine *m, const struct program *p, const struct elf_header *h,
                          struct elf_segment *seg, const char *path)
 {
     u64 n = h->phnum * sizeof *seg, end = 0;
-    if (read_at(m, f, seg, n, h->phoff) != (i64)n)
+    if (h->phoff > INT64_MAX || program_read(m, p, seg, n, h->phoff) != (i64)n)
         goto damaged;
     for (u32 i = 0; i < h->phnum; i++) {
         const struct elf_segment *s = &seg[i];
@@ -90,28 +83,6 @@ static int read_segments(struct machine *m, file_t f, const struct elf_header *h
 damaged:
     snprintf(m->error, sizeof m->error, "%s: damaged ELF segments", path);
     return -ENOEXEC;
-}
-
-static struct file_key key_of(const struct file_id *id)
-{
-    return (struct file_key){.dev = id->dev, .ino = id->ino, .size = id->size,
-                             .mtime_ns = (i64)id->mtime_ns, .ctime_ns = (i64)id->ctime_ns};
-}
-
-int file_backing(struct machine *m, file_t f, struct backing **out)
-{
-    struct file_id id;
-    int r = file_identity(m->fs, f, &id);
-    if (r)
-        return r;
-    struct file_key key = key_of(&id);
-    r = backing_file(m->store, file_at(m->fs, f)->host_fd, &key, out);
-    if (r == 0 && !(*out)->name) {
-        char name[PATH_ROOM];
-        if (file_path(m->fs, f, name, sizeof name) > 0)
-            (*out)->name = mem_strdup(name);
-    }
-    return r;
 }
 
 static int map_segment(struct mm *mm, struct backing *b, const struct elf_segment *s, gva_t bias)
@@ -139,19 +110,18 @@ static int map_segment(struct mm *mm, struct backing *b, const struct elf_segmen
 }
 
 // Maps every segment; *bias tells where. `interp` gets the interpreter's path, or "".
-static int load_elf(struct machine *m, struct mm *mm, file_t f, const char *path, bool is_interpreter,
+static int load_elf(struct machine *m, struct mm *mm, const struct program *p, const char *path, bool is_interpreter,
                     struct image *im, char *interp)
 {
     struct elf_header h;
     struct elf_segment seg[ELF_MAX_SEGMENTS];
-    struct backing *b;
     gva_t low = ~0ULL, high = 0, bias = 0;
     memset(&h, 0, sizeof h);
-    if (read_at(m, f, &h, sizeof h, 0) < (i64)sizeof h)
+    if (program_read(m, p, &h, sizeof h, 0) < (i64)sizeof h)
         return -ENOEXEC;
     int r = check_header(m, &h, path);
     if (r == 0)
-        r = read_segments(m, f, &h, seg, path);
+        r = read_segments(m, p, &h, seg, path);
     if (r)
         return r;
     for (u32 i = 0; i < h.phnum; i++) {
@@ -160,7 +130,7 @@ static int load_elf(struct machine *m, struct mm *mm, file_t f, const char *path
             high = MAX(high, ALIGN_UP(seg[i].vaddr + seg[i].memsz, PAGE_SIZE));
         } else if (seg[i].type == ELF_INTERP && !is_interpreter) {
             if (seg[i].filesz == 0 || seg[i].filesz > PATH_ROOM ||
-                read_at(m, f, interp, seg[i].filesz, seg[i].offset) != (i64)seg[i].filesz ||
+                program_read(m, p, interp, seg[i].filesz, seg[i].offset) != (i64)seg[i].filesz ||
                 interp[seg[i].filesz - 1] != 0)
                 return -ENOEXEC;
         }
@@ -175,13 +145,9 @@ static int load_elf(struct machine *m, struct mm *mm, file_t f, const char *path
             return r;
         bias = at - low;
     }
-    r = file_backing(m, f, &b);
-    if (r)
-        return r == -ENODEV ? -EACCES : r;
     for (u32 i = 0; r == 0 && i < h.phnum; i++)
         if (seg[i].type == ELF_LOAD && seg[i].memsz)
-            r = map_segment(mm, b, &seg[i], bias);
-    backing_put(m->store, b);
+            r = map_segment(mm, p->backing, &seg[i], bias);
     if (r)
         return r;
     im->entry = bias + h.entry;
@@ -447,14 +413,14 @@ static bool parse_script(char *head, char **interp, char **arg)
     return **interp != 0;
 }
 
-static i64 exec_file(struct machine *m, struct task *t, file_t file, const char *abs, const char *name,
+static i64 exec_file(struct machine *m, struct task *t, const struct program *p, const char *name,
                      char **argv, char **envp, int depth);
 
 static i64 exec_script(struct machine *m, struct task *t, char *head, const char *name, char **argv,
                        char **envp, int depth)
 {
-    char *interp, *arg, abs[PATH_ROOM];
-    file_t file;
+    char *interp, *arg;
+    struct program p;
     u32 argc = 0, n = 0;
     if (depth >= SCRIPT_DEPTH)
         return -ELOOP;
@@ -472,23 +438,22 @@ static i64 exec_script(struct machine *m, struct task *t, char *head, const char
     for (u32 i = 1; i < argc; i++)
         args[n++] = argv[i];
     args[n] = NULL;
-    i64 r = path_exec(m->fs, t->fs, 0, interp, 0, &file, abs, sizeof abs);
+    i64 r = program_open(m, t->fs, 0, interp, 0, &p);
     if (r == 0) {
-        r = exec_file(m, t, file, abs, interp, args, envp, depth + 1);
-        file_put(m->fs, file);
+        r = exec_file(m, t, &p, interp, args, envp, depth + 1);
+        program_close(m, &p);
     }
     mem_free(args);
     return r;
 }
 
-// Takes `file` as borrowed.
-static i64 exec_file(struct machine *m, struct task *t, file_t file, const char *abs, const char *name,
+static i64 exec_file(struct machine *m, struct task *t, const struct program *p, const char *name,
                      char **argv, char **envp, int depth)
 {
-    char head[HEAD_BYTES + 1] = {0}, interp[PATH_ROOM] = {0}, interp_abs[PATH_ROOM];
+    char head[HEAD_BYTES + 1] = {0}, interp[PATH_ROOM] = {0};
     struct image im = {0};
     gva_t sp;
-    i64 got = read_at(m, file, head, HEAD_BYTES, 0);
+    i64 got = program_read(m, p, head, HEAD_BYTES, 0);
     if (got < 0)
         return got;
     if (head[0] == '#' && head[1] == '!')
@@ -503,14 +468,14 @@ static i64 exec_file(struct machine *m, struct task *t, file_t file, const char 
     im.mm->data_limit = g->limit[G_RLIMIT_DATA][0];
     r = map_vdso(m, im.mm);
     if (r == 0)
-        r = load_elf(m, im.mm, file, name, false, &im, interp);
+        r = load_elf(m, im.mm, p, name, false, &im, interp);
     if (r == 0 && interp[0]) {
-        file_t loader;
-        r = path_exec(m->fs, t->fs, 0, interp, 0, &loader, interp_abs, sizeof interp_abs);
+        struct program loader;
+        r = program_open(m, t->fs, 0, interp, 0, &loader);
         if (r == 0) {
             char unused[1];
-            r = load_elf(m, im.mm, loader, interp, true, &im, unused);
-            file_put(m->fs, loader);
+            r = load_elf(m, im.mm, &loader, interp, true, &im, unused);
+            program_close(m, &loader);
         } else if (r == -ENOENT) {
             snprintf(m->error, sizeof m->error, "%s needs %.150s: give --root or -L", name, interp);
         }
@@ -520,17 +485,17 @@ static i64 exec_file(struct machine *m, struct task *t, file_t file, const char 
         r = build_stack(m, g, &im, name, argv, envp, &sp);
     i64 done = r == -EFAULT ? -ENOEXEC : r;
     if (r == 0)
-        done = replace_image(m, t, &im, sp, name, abs);
+        done = replace_image(m, t, &im, sp, name, p->path);
     if (done != -ENORESULT)
         mm_put(im.mm);
     return done;
 }
 
-i64 task_exec(struct machine *m, struct task *t, file_t file, const char *abs, const char *execfn,
+i64 task_exec(struct machine *m, struct task *t, const struct program *p, const char *execfn,
               char **argv, char **envp)
 {
     m->error[0] = 0;
-    return exec_file(m, t, file, abs, execfn, argv, envp, 0);
+    return exec_file(m, t, p, execfn, argv, envp, 0);
 }
 
 // ---- the calls -----------------------------------------------------------------------------------
@@ -585,14 +550,14 @@ static int copy_strings(struct task *t, gva_t from, char ***out, i64 *budget)
 static i64 do_exec(struct machine *m, struct task *t, file_t dir, const char *path, gva_t argv_at,
                    gva_t envp_at, u32 flags)
 {
-    char abs[PATH_ROOM], name[PATH_ROOM + 16], **argv = NULL, **envp = NULL;
-    file_t file = 0;
+    char name[PATH_ROOM + 16], **argv = NULL, **envp = NULL;
+    struct program p;
     i64 budget = (i64)MIN(ARG_MAX_BYTES, group_of(m, t)->limit[G_RLIMIT_STACK][0] / 4);
-    i64 r = path_exec(m->fs, t->fs, dir, path, flags, &file, abs, sizeof abs);
+    i64 r = program_open(m, t->fs, dir, path, flags, &p);
     if (r)
         return r;
     if (dir && path[0] != '/')
-        snprintf(name, sizeof name, "%s", abs);
+        snprintf(name, sizeof name, "%s", p.path);
     else
         snprintf(name, sizeof name, "%s", path);
     r = copy_strings(t, argv_at, &argv, &budget);
@@ -607,14 +572,14 @@ static i64 do_exec(struct machine *m, struct task *t, file_t dir, const char *pa
             r = -ENOMEM;
     }
     if (r == 0)
-        r = task_exec(m, t, file, abs, name, argv, envp);
+        r = task_exec(m, t, &p, name, argv, envp);
     if (r == -ENOEXEC && m->error[0] && (!m->foreign_named || m->options.verbose)) {
         fprintf(stderr, "tine: %s\n", m->error);
         m->foreign_named = true;
     }
     free_strings(argv);
     free_strings(envp);
-    file_put(m->fs, file);
+    program_close(m, &p);
     return r;
 }
 

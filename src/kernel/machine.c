@@ -1,6 +1,7 @@
 // The machine: made, started, run.
 
 #include "kernel/machine.h"
+#include "kernel/elf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -253,8 +254,7 @@ int machine_start(struct machine *m, const char *path, char *const argv[], char 
                   const char *cwd)
 {
     struct task *t;
-    file_t file;
-    char abs[PATH_ROOM];
+    struct program p;
     m->error[0] = 0;
     int r = m->options.init ? 0 : make_reaper(m);
     if (r == 0)
@@ -265,14 +265,14 @@ int machine_start(struct machine *m, const char *path, char *const argv[], char 
         r = give_resources(m, t, cwd);
     if (r)
         return r;
-    r = path_exec(m->fs, t->fs, 0, path, 0, &file, abs, sizeof abs);
+    r = program_open(m, t->fs, 0, path, 0, &p);
     if (r)
         return r;
     m->fs->tty_pgrp = (i32)group_of(m, t)->pgid;
     m->fs->tty_sid = (i32)group_of(m, t)->sid;
     group_of(m, t)->tty = TTY_HOST;
-    i64 e = task_exec(m, t, file, abs, path, (char **)argv, (char **)envp);
-    file_put(m->fs, file);
+    i64 e = task_exec(m, t, &p, path, (char **)argv, (char **)envp);
+    program_close(m, &p);
     if (e != -ENORESULT)
         return (int)e;
     m->stats.execs = 0; // the program's own start is none

@@ -144,7 +144,8 @@ MUST_CHECK int task_new(struct machine *m, struct group *g, u32 tid, struct task
 struct clone_args { u64 flags, stack, tls; gva_t pidfd, child_tid, parent_tid; u32 exit_signal; };
 i64 task_clone(struct machine *m, struct task *t, const struct clone_args *a);
 void vfork_release(struct machine *m, struct task *child);
-i64 task_exec(struct machine *m, struct task *t, file_t file, const char *path, const char *execfn,
+struct program;
+i64 task_exec(struct machine *m, struct task *t, const struct program *p, const char *execfn,
               char **argv, char **envp);
 void task_exit(struct machine *m, struct task *t, i32 status);   // this thread
 void group_exit(struct machine *m, struct group *g, i32 status); // every thread; status as in wait

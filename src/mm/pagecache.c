@@ -8,9 +8,11 @@
 #include "host/pagefile.h"
 
 #define CHUNK 512u
+#define IDLE_MAX 64u // unused files that stay open until the next sync
 
 struct pagecache {
     struct backing *list;
+    u32 idle;
 };
 
 int pagecache_new(struct store *s)
@@ -34,11 +36,24 @@ static void drop_pages(struct store *s, struct backing *b)
     b->nchunks = 0;
 }
 
+static void set_idle(struct store *s, struct backing *b, bool idle)
+{
+    s->cache->idle += (u32)idle - (u32)b->idle;
+    b->idle = idle;
+}
+
+static void close_file(struct store *s, struct backing *b)
+{
+    set_idle(s, b, false);
+    if (b->host_fd >= 0)
+        pagefile_close(b->host_fd);
+    b->host_fd = -1;
+}
+
 static void backing_free(struct store *s, struct backing *b)
 {
     drop_pages(s, b);
-    if (b->host_fd >= 0)
-        pagefile_close(b->host_fd);
+    close_file(s, b);
     struct backing **link = &s->cache->list;
     while (*link != b)
         link = &(*link)->next;
@@ -101,6 +116,7 @@ int backing_file(struct store *s, int host_fd, const struct file_key *key, struc
     if (b && memcmp(&b->key, key, sizeof *key) != 0) {
         if (b->shared_writes) {
             b->key = *key;
+            b->executable = false;
             b->pages = MAX(b->pages, (key->size + PAGE_MASK) >> PAGE_SHIFT);
         } else {
             b->current = false;
@@ -118,6 +134,7 @@ int backing_file(struct store *s, int host_fd, const struct file_key *key, struc
         b->pages = (key->size + PAGE_MASK) >> PAGE_SHIFT;
     } else {
         b->refs++;
+        set_idle(s, b, false);
     }
     if (b->host_fd < 0) {
         b->host_fd = pagefile_dup(host_fd);
@@ -168,9 +185,10 @@ void backing_put(struct store *s, struct backing *b)
         backing_sync(s, b, 0, ~0ULL);
     if (b->anonymous || !b->current || b->shared_writes) {
         backing_free(s, b);
-    } else if (b->host_fd >= 0) {
-        pagefile_close(b->host_fd);
-        b->host_fd = -1;
+    } else if (b->host_fd >= 0 && s->cache->idle < IDLE_MAX) {
+        set_idle(s, b, true);
+    } else {
+        close_file(s, b);
     }
 }
 
@@ -252,6 +270,8 @@ int pagecache_sync_all(struct store *s)
     for (struct backing *b = s->cache->list; b; b = b->next) {
         int r = backing_sync(s, b, 0, ~0ULL);
         first = first ? first : r;
+        if (b->idle)
+            close_file(s, b);
     }
     return first;
 }

@@ -2,7 +2,8 @@
 // anonymous memory shared by its mappings.
 //
 // (C1) refs counts the regions that use the backing. The cache keeps a file's backing with refs 0,
-//      so that the next exec or mapping of the same file is warm.
+//      so that the next exec or mapping of the same file is warm; for a second or so it also keeps
+//      the descriptors of a few.
 // (C2) Each cached frame holds one reference of the cache's; so a private mapping copies before it
 //      writes by the ordinary rule.
 // (C3) For one (device, inode) at most one backing is current; a file that changed from outside
@@ -23,6 +24,8 @@ struct backing {
     bool anonymous;      // no file behind it
     bool current;        // found by (dev, ino)
     bool shared_writes;  // some shared mapping may have stored to its pages
+    bool executable;     // the host let it be executed, as long as the key is this
+    bool idle;           // unused, but host_fd is still open
     int host_fd;         // -1 = none
     u32 segment;         // the kernel's: SysV segment whose memory it is, 0 = none
     struct file_key key;
@@ -58,6 +61,7 @@ void pagecache_before_read(struct store *s, u64 dev, u64 ino);
 // Yields the backing if the file shrank below what it cached (*pages is its new length), else NULL.
 struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n,
                                       u64 *pages);
+// Writes all that is to be written, and closes the files that nobody uses any more.
 int pagecache_sync_all(struct store *s);
 u64 backing_resident(const struct backing *b); // pages that have a frame
 void pagecache_count(struct store *s, u32 *refs); // adds the cache's own references, by frame

@@ -386,11 +386,15 @@ static void test_host(void)
     IS(path_open(fs, c, 0, at("root/fresh"), ABI_O_RDWR | ABI_O_CREAT, 0600, &f), 0);
     file_put(fs, f);
     IS(path_unlink(fs, c, 0, at("root/fresh"), 0), 0);
-    IS(path_exec(fs, c, 0, "/bin/sh", 0, &f, buf, sizeof(buf)), 0);
+    struct file_id exec_id;
+    IS(path_exec(fs, c, 0, "/bin/sh", 0, &f, &exec_id, buf, sizeof(buf)), 0);
+    IS(file_executable(fs, f), 0);
     IS(buf[0], '/');
     file_put(fs, f);
-    IS(path_exec(fs, c, 0, "/etc/passwd", 0, &f, buf, sizeof(buf)), -EACCES);
-    IS(path_exec(fs, c, 0, "/bin", 0, &f, buf, sizeof(buf)), -EACCES);
+    IS(path_exec(fs, c, 0, "/etc/passwd", 0, &f, &exec_id, buf, sizeof(buf)), 0);
+    IS(file_executable(fs, f), -EACCES);
+    file_put(fs, f);
+    IS(path_exec(fs, c, 0, "/bin", 0, &f, &exec_id, buf, sizeof(buf)), -EACCES);
     fs->no_openat2 = true;
     SHOWS(at("root/short/x"), "x");
     SHOWS(at("root/sub/deep/../../short/../file"), "file");
