@@ -176,8 +176,18 @@ static bool set_fork(struct command *c, char *value)
 
 static bool set_vfork(struct command *c, char *value)
 {
-    c->machine.vfork = strcmp(value, "fork") == 0 ? TINE_VFORK_FORK : TINE_VFORK_SHARE;
-    return strcmp(value, "fork") == 0 || strcmp(value, "share") == 0;
+    static const char *const names[] = {
+        [TINE_VFORK_SHARE] = "share", [TINE_VFORK_FORK] = "fork", [TINE_VFORK_COPY] = "copy",
+        [TINE_VFORK_LINT] = "lint",   [TINE_VFORK_DENY] = "deny",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            c->machine.vfork = (enum tine_vfork)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool set_strace(struct command *c, char *value)
@@ -305,7 +315,7 @@ static const struct option options[] = {
     {"--time", VALUE_NEEDED, set_time, "virtual|real", "virtual: instructions are the clock"},
     {"--order", VALUE_NEEDED, set_order, "parent|child|random:SEED", "who runs first after fork"},
     {"--fork", VALUE_NEEDED, set_fork, "eager|cow", "eager: fork copies every page"},
-    {"--vfork", VALUE_NEEDED, set_vfork, "share|fork", "fork: vfork is no more than a fork"},
+    {"--vfork", VALUE_NEEDED, set_vfork, "share|copy|fork|lint|deny", "what vfork means"},
     {"--strace", VALUE_NONE, set_strace, NULL, "show system calls on stderr"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},
     {"--stats", VALUE_OPTIONAL, set_stats, "json", "show counters on stderr at the end"},

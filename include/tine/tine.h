@@ -32,7 +32,16 @@ extern "C" {
 struct tine_machine;
 
 enum tine_order { TINE_ORDER_PARENT, TINE_ORDER_CHILD, TINE_ORDER_RANDOM };
-enum tine_vfork { TINE_VFORK_SHARE, TINE_VFORK_FORK };
+
+// What vfork means for a child that runs on its parent's stack. One with a stack of its own, as
+// posix_spawn makes it, always shares: it reports the failure of its exec that way.
+enum tine_vfork {
+    TINE_VFORK_SHARE, // Linux: the child runs in its parent's memory
+    TINE_VFORK_FORK,  // no more than a fork, the parent does not wait
+    TINE_VFORK_COPY,  // the parent waits; what the child writes, it writes to copies
+    TINE_VFORK_LINT,  // share, and report on stderr what a vfork child must not do
+    TINE_VFORK_DENY,  // a store to the parent's data is a fault, and is named on stderr
+};
 
 // A host directory or file that the machine sees under another path.
 struct tine_bind {

@@ -27,7 +27,11 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .timeout_ns = from->timeout_ns,
         .seed = from->seed,
         .eager = from->eager_fork,
-        .vfork = from->vfork == TINE_VFORK_FORK ? VFORK_FORK : VFORK_SHARE,
+        .vfork = from->vfork == TINE_VFORK_FORK   ? VFORK_FORK
+                 : from->vfork == TINE_VFORK_COPY ? VFORK_COPY
+                 : from->vfork == TINE_VFORK_LINT ? VFORK_LINT
+                 : from->vfork == TINE_VFORK_DENY ? VFORK_DENY
+                                                  : VFORK_SHARE,
         .order = from->order == TINE_ORDER_CHILD    ? ORDER_CHILD
                  : from->order == TINE_ORDER_RANDOM ? ORDER_RANDOM
                                                     : ORDER_PARENT,

@@ -368,6 +368,7 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
     }
     if (m->options.stats && t->mm && t->mm->holders == 1)
         m->stats.frames_thrown_away += copied_pages(t->mm);
+    vfork_watch_end(m, t);
     futex_exit_robust(m, t);
     if (t->mm)
         shm_mm_put(m, t);

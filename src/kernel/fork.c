@@ -44,16 +44,40 @@ static int check_flags(const struct group *caller, const struct clone_args *a)
     return 0;
 }
 
+// What the child of this call is to its parent's memory.
+enum memory { MEMORY_FORKED, MEMORY_SHARED, MEMORY_COPIED };
+
+static bool on_parents_stack(const struct task *t, const struct clone_args *a)
+{
+    return !(a->flags & G_CLONE_THREAD) && (!a->stack || a->stack == t->regs.x[2]);
+}
+
+// --vfork gives another meaning to a vfork whose child runs on its parent's stack. A child with a stack
+// of its own is left alone: posix_spawn's reports the failure of its exec through the shared memory.
+static enum memory memory_of(struct machine *m, const struct task *t, struct clone_args *a)
+{
+    if (!(a->flags & G_CLONE_VM))
+        return MEMORY_FORKED;
+    if (!(a->flags & G_CLONE_VFORK) || !on_parents_stack(t, a))
+        return MEMORY_SHARED;
+    if (m->options.vfork == VFORK_FORK) {
+        a->flags &= ~(u64)(G_CLONE_VFORK | G_CLONE_VM | G_CLONE_SIGHAND);
+        return MEMORY_FORKED;
+    }
+    return m->options.vfork == VFORK_COPY ? MEMORY_COPIED : MEMORY_SHARED;
+}
+
 // The four identities of a task: held together, or forked (content shared, law L2).
-static int take_resources(struct machine *m, struct task *t, struct task *child, u64 flags)
+static int take_resources(struct machine *m, struct task *t, struct task *child, u64 flags,
+                          enum memory memory)
 {
     int r = 0;
-    if (flags & G_CLONE_VM) {
-        child->mm = t->mm;
-        mm_get(child->mm);
-    } else {
+    if (memory == MEMORY_SHARED)
+        mm_get(child->mm = t->mm);
+    else if (memory == MEMORY_COPIED)
+        r = mm_copy(t->mm, &child->mm);
+    else
         r = mm_fork(t->mm, &child->mm);
-    }
     if (r == 0 && flags & G_CLONE_FILES)
         fdtable_get(child->files = t->files);
     else if (r == 0)
@@ -68,6 +92,8 @@ static int take_resources(struct machine *m, struct task *t, struct task *child,
         r = sighand_fork(t->sighand, &child->sighand);
     if (r == 0 && flags & G_CLONE_SYSVSEM)
         r = sem_list_share(m, t, child);
+    m->stats.tables_shared += !(flags & G_CLONE_FILES) + !(flags & G_CLONE_FS) +
+                              !(flags & G_CLONE_SIGHAND);
     return r;
 }
 
@@ -195,6 +221,9 @@ static void publish(struct machine *m, struct task *t, struct task *child, struc
 static void undo(struct machine *m, struct task *child, struct group *fresh)
 {
     sem_task_gone(m, child);
+    if (child->vfork_watch)
+        pool_free(&m->vfork_watches, child->vfork_watch);
+    child->vfork_watch = 0;
     task_drop_resources(m, child);
     struct group *g = group_of(m, child);
     g->tasks = child->gnext;
@@ -220,9 +249,8 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
         int r = wait_on(m, t, CHAN(CHAN_VFORK, t->id));
         return r ? r : park_killable(m, t);
     }
-    if (a->flags & G_CLONE_VFORK && m->options.vfork == VFORK_FORK)
-        a->flags &= ~(u64)(G_CLONE_VFORK | G_CLONE_VM);
     int r = check_flags(g, a);
+    enum memory memory = memory_of(m, t, a);
     if (r == 0)
         r = pid_new(m, &tid);
     if (r == 0 && !(a->flags & G_CLONE_THREAD)) {
@@ -239,7 +267,10 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
         }
         return r;
     }
-    r = take_resources(m, t, child, a->flags);
+    if (memory == MEMORY_SHARED && a->flags & G_CLONE_VFORK && on_parents_stack(t, a))
+        r = vfork_watch_new(m, t, &child->vfork_watch);
+    if (r == 0)
+        r = take_resources(m, t, child, a->flags, memory);
     if (r == 0 && a->flags & G_CLONE_CLEAR_SIGHAND)
         r = clear_handlers(m, child->sighand);
     if (r == 0) {

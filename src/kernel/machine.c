@@ -101,6 +101,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     pool_init(&m->futex, sizeof(struct futex_waiter));
     pool_init(&m->timers, sizeof(struct timer));
     ipc_init(m);
+    pool_init(&m->vfork_watches, sizeof(struct vfork_watch));
     m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);
     int r = m->pid_chunk ? store_new(&m->store, o->memory) : -ENOMEM;
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
@@ -180,6 +181,7 @@ void machine_free(struct machine *m)
     pool_destroy(&m->signals);
     pool_destroy(&m->futex);
     pool_destroy(&m->timers);
+    pool_destroy(&m->vfork_watches);
     pool_destroy(&m->epolls);
     pool_destroy(&m->watches);
     for (u32 i = 0; m->pid_chunk && i < PID_CHUNKS; i++)
@@ -305,9 +307,16 @@ static void force(struct machine *m, struct task *t, i32 signal, i32 code, u64 a
     signal_force(m, t, &info);
 }
 
+static void handle_trap(struct machine *m, struct task *t, const struct trap *trap);
+
 static void memory_fault(struct machine *m, struct task *t, const struct trap *trap)
 {
+    struct trap next;
     switch (trap->error) {
+    case FAULT_WATCHED:
+        if (vfork_watch_store(m, t, trap->value, &next))
+            handle_trap(m, t, &next);
+        break;
     case FAULT_NOMEM:
         fprintf(stderr, "tine: out of memory: killed process %u (%s); give more with --memory\n",
                 group_of(m, t)->pid, t->comm);
@@ -324,6 +333,13 @@ static void memory_fault(struct machine *m, struct task *t, const struct trap *t
     }
 }
 
+static void enter(struct machine *m, struct task *t)
+{
+    syscall_enter(m, t);
+    if (unlikely(m->watched != 0))
+        vfork_watch_called(m, t);
+}
+
 static void begin_call(struct machine *m, struct task *t)
 {
     struct call *c = &t->call;
@@ -335,7 +351,9 @@ static void begin_call(struct machine *m, struct task *t)
     m->cpu.retired++;
     t->instructions++;
     m->stats.syscalls++;
-    syscall_enter(m, t);
+    if (unlikely(m->watched != 0))
+        vfork_watch_calls(m, t);
+    enter(m, t);
 }
 
 static void handle_trap(struct machine *m, struct task *t, const struct trap *trap)
@@ -382,13 +400,15 @@ static void run_task(struct machine *m, struct task *t)
     m->current = t->id;
     m->need_resched = false;
     m->stats.switches++;
+    if (unlikely(t->vfork_watch != 0))
+        vfork_watch_arm(m, t);
     while (t->state == TASK_RUNNABLE && !m->finished) {
         if (t->call.active) {
             if (group_of(m, t)->stopped && !signal_pending(m, t)) {
                 t->state = TASK_STOPPED;
                 break;
             }
-            syscall_enter(m, t);
+            enter(m, t);
         }
         if (t->state != TASK_RUNNABLE || !ready(m, t))
             break;
@@ -409,6 +429,8 @@ static void run_task(struct machine *m, struct task *t)
         t->instructions += m->cpu.retired - before;
         handle_trap(m, t, &trap);
     }
+    if (unlikely(m->watched != 0))
+        vfork_watch_disarm(m);
     if (t->state != TASK_DEAD && group_of(m, t)->itimer_value[1] | group_of(m, t)->itimer_value[2])
         itimer_tick(m, t);
     m->current = 0;

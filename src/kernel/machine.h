@@ -7,10 +7,11 @@
 #include "fs/fs.h"
 #include "kernel/ipc.h"
 #include "kernel/task.h"
+#include "kernel/vfork_watch.h"
 #include "mm/tlb.h"
 
 enum order { ORDER_PARENT, ORDER_CHILD, ORDER_RANDOM };
-enum vfork_mode { VFORK_SHARE, VFORK_FORK };
+enum vfork_mode { VFORK_SHARE, VFORK_FORK, VFORK_COPY, VFORK_LINT, VFORK_DENY };
 
 struct machine_options {
     u64 memory;         // bytes, 0 = the host's
@@ -49,6 +50,9 @@ struct machine {
     struct ipc ipc;
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
+    struct pool vfork_watches;
+    struct vfork_hooks vfork_hooks; // src/see's; a forked machine gets its own
+    task_t watched;         // the running task, when its vfork_watch is armed
     u32 bucket[256];        // waiters by channel
     u32 futex_bucket[64];
     task_t run_head, run_tail;

@@ -57,6 +57,7 @@ struct task {
     bool restore_mask;  // saved_mask is to be restored after the next signal
     bool timed_out;     // the wait ended by its deadline
     task_t vfork_parent;
+    u32 vfork_watch;    // pool `vfork_watches`, 0 = not watched
     task_t next, prev;  // in the run queue
     task_t gnext, gprev; // in the group
     u32 waiters;        // first waiter, pool `waiters`

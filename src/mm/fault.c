@@ -43,6 +43,22 @@ static bool allowed(const struct region *g, enum mm_access want)
     return g->prot & want;
 }
 
+bool mm_watch_owns(const struct mm_watch *w, gva_t va, u64 len)
+{
+    for (u32 i = 0; i < ARRAY_LEN(w->own); i++)
+        if (va >= w->own[i].start && va < w->own[i].end && len <= w->own[i].end - va)
+            return true;
+    return false;
+}
+
+// A page that is the child's as a whole needs no look at each store.
+static bool watched(const struct mm *m, const struct region *g, gva_t va)
+{
+    const struct mm_watch *w = m->watch;
+    return w->armed && !(g->flags & REGION_SHARED) &&
+           !mm_watch_owns(w, ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE);
+}
+
 static void fill_tlb(struct mm *m, gva_t va, enum mm_access want, frame_t f)
 {
     struct tlb *t = m->tlb;
@@ -139,6 +155,8 @@ static enum mm_fault resolve(struct mm *m, gva_t va, enum mm_access want, frame_
         return FAULT_MAPERR;
     if (!allowed(g, want))
         return FAULT_ACCERR;
+    if (unlikely(m->watch != NULL) && want == MM_WRITE && watched(m, g, va))
+        return FAULT_WATCHED;
     bool path_shared;
     pte_t pte = pt_find(m->root, va, &path_shared);
     m->stats->tlb_misses++;

@@ -67,8 +67,8 @@ static int apply_fork_advice(struct mm *m)
     return 0;
 }
 
-// fork: revoke cached write permissions, then share the root and the region list (law L2).
-int mm_fork(struct mm *parent, struct mm **out)
+// Revokes cached write permissions, then shares the root and the region list (law L2).
+static int duplicate(struct mm *parent, bool eager, bool advised, struct mm **out)
 {
     struct mm *m = mem_alloc(sizeof *m);
     if (!m)
@@ -79,8 +79,9 @@ int mm_fork(struct mm *parent, struct mm **out)
     m->holders = 1;
     m->serial = ++m->store->serial;
     m->tlb = NULL;
+    m->watch = NULL;
     m->regions->refs++;
-    if (m->eager) {
+    if (eager) {
         int r = pt_copy_all(m->store, m->stats, parent->root, &m->root);
         if (r) {
             m->regions->refs--;
@@ -90,13 +91,24 @@ int mm_fork(struct mm *parent, struct mm **out)
     } else {
         node_get(m->root);
     }
-    int r = m->advised ? apply_fork_advice(m) : 0;
+    int r = advised ? apply_fork_advice(m) : 0;
     if (r) {
         mm_put(m);
         return r;
     }
+    m->stats->tables_shared++;
     *out = m;
     return 0;
+}
+
+int mm_fork(struct mm *parent, struct mm **out)
+{
+    return duplicate(parent, parent->eager, parent->advised, out);
+}
+
+int mm_copy(struct mm *parent, struct mm **out)
+{
+    return duplicate(parent, false, false, out);
 }
 
 void mm_switch(struct mm *m, struct tlb *t)

@@ -29,6 +29,18 @@ enum mm_fault {
     FAULT_ACCERR, // the mapping forbids it: SIGSEGV, SEGV_ACCERR
     FAULT_BUS,    // beyond the end of a mapped file: SIGBUS, BUS_ADRERR
     FAULT_NOMEM,  // no frame is left: the process is killed
+    FAULT_WATCHED, // a store that the kernel wants to see first (struct mm_watch)
+};
+
+// While a watched vfork child runs, its address space has one: a page of its parent's data gets no
+// write permission cached, so that every store to it stops with FAULT_WATCHED. A system call's write
+// is noted, or refused. Shared mappings are not watched: fork would share them just as well.
+#define WATCH_NOTES 8u
+struct mm_watch {
+    bool armed, refuse;
+    struct { gva_t start, end; } own[2]; // the child's: its part of the stack, its signal stack
+    u32 notes; // of writes by system calls
+    struct { gva_t va; u64 len; } note[WATCH_NOTES];
 };
 
 struct mm {
@@ -39,6 +51,7 @@ struct mm {
     struct regions *regions;
     struct tlb *tlb;     // the TLB that caches this mm now, or NULL
     struct stats *stats; // the machine's counters
+    struct mm_watch *watch; // of the running task; NULL = none
     u32 last;            // index of the region found last
     bool eager;          // --fork=eager: fork copies everything at once
     bool advised;        // some region has MADV_DONTFORK or MADV_WIPEONFORK
@@ -55,6 +68,9 @@ struct mm {
 MUST_CHECK int mm_new(struct store *s, struct stats *stats, struct mm **out);
 // A new address space with the content of `parent`; copies nothing (law L2). -ENOMEM
 MUST_CHECK int mm_fork(struct mm *parent, struct mm **out);
+// The same for a vfork that shall not touch its parent's memory: never eager, and what madvise says
+// about forks does not hold. -ENOMEM
+MUST_CHECK int mm_copy(struct mm *parent, struct mm **out);
 void mm_get(struct mm *m);
 void mm_put(struct mm *m); // the last holder's put frees it
 
@@ -65,6 +81,9 @@ void mm_switch(struct mm *m, struct tlb *t);
 // frame for MM_WRITE. On success *host points at va's byte, good to the end of its page until the
 // next call into mm. Fills m->tlb if there is one.
 MUST_CHECK enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, u8 **host);
+
+// Whether `watch` leaves a write to [va, va + len) alone.
+bool mm_watch_owns(const struct mm_watch *w, gva_t va, u64 len);
 
 // The frame behind an executable address, for the decoded-code cache. Like mm_access(MM_EXEC), but
 // yields the frame number. Write permissions cached for that frame are revoked (T2).

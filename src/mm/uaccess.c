@@ -3,9 +3,34 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mm/tlb.h"
+
+// A system call's write to a page that is watched: refused, or noted and done without leaving a
+// write permission behind.
+static enum mm_fault watched_write(struct mm *m, gva_t va, size_t n, u8 **host)
+{
+    struct mm_watch *w = m->watch;
+    u64 len = MIN(n, PAGE_SIZE - (va & PAGE_MASK));
+    bool own = mm_watch_owns(w, va, len);
+    if (!own && w->notes < WATCH_NOTES) {
+        w->note[w->notes].va = va;
+        w->note[w->notes++].len = len;
+    }
+    if (!own && w->refuse)
+        return FAULT_ACCERR;
+    w->armed = false;
+    enum mm_fault fault = mm_access(m, va, MM_WRITE, host);
+    w->armed = true;
+    if (m->tlb)
+        tlb_flush_page(m->tlb, va);
+    return fault;
+}
+
 int uaccess_span(struct mm *m, gva_t va, size_t n, enum mm_access want, u8 **host, size_t *len)
 {
     enum mm_fault fault = mm_access(m, va, want, host);
+    if (unlikely(fault == FAULT_WATCHED))
+        fault = watched_write(m, va, n, host);
     if (fault)
         return fault == FAULT_NOMEM ? -ENOMEM : -EFAULT;
     *len = MIN(n, PAGE_SIZE - (va & PAGE_MASK));
