@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "kernel/machine.h"
 #include "see/counters.h"
+#include "see/vfork_report.h"
 
 struct tine_machine {
     struct machine *machine;
@@ -64,6 +65,11 @@ int tine_machine_new(struct tine_machine **out, const struct tine_options *optio
     if (!t)
         return -ENOMEM;
     err = machine_new(&t->machine, &translated);
+    if (err == 0 && (translated.vfork == VFORK_LINT || translated.vfork == VFORK_DENY)) {
+        err = vfork_report_attach(t->machine);
+        if (err < 0)
+            machine_free(t->machine);
+    }
     if (err < 0) {
         mem_free(t);
         return err;

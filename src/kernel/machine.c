@@ -163,6 +163,8 @@ void machine_free(struct machine *m)
     for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
         mem_free(group_at(m, id)->exe);
     ipc_free(m);
+    if (m->vfork_hooks.free)
+        m->vfork_hooks.free(m->vfork_hooks.state);
     socket_detach(m);
     if (m->fs)
         fs_free(m->fs);

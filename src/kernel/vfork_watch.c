@@ -109,12 +109,13 @@ static bool by_loader(struct task *t)
 // tells its parent of it.
 static bool stores_error(struct machine *m, struct vfork_watch *w, const struct cpu_store *s)
 {
-    if (w->errno_at && s->va == w->errno_at && s->size == 4)
-        return true;
     bool error = s->plain && s->size == 4 && w->failed && (i32)s->value == w->failed;
     w->failed = 0;
+    if (w->errno_at && s->va == w->errno_at && s->size == 4)
+        return true;
+    error = error && !w->errno_at;
     if (error)
-        w->errno_at = w->errno_at ? w->errno_at : s->va;
+        w->errno_at = s->va;
     i64 value = s->size == 4 ? (i32)s->value : (i64)s->value;
     bool exec_error = s->plain && s->size >= 4 && w->exec_failed &&
                       (value == w->exec_failed || value == -w->exec_failed);

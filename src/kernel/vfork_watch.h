@@ -53,6 +53,7 @@ struct vfork_hooks { // all NULL: nobody is watched
     void (*call)(struct machine *m, struct task *t, struct vfork_watch *w);
     // It execs or ends; its memory is still there.
     void (*end)(struct machine *m, struct task *t, struct vfork_watch *w);
+    void (*free)(void *state); // the machine is gone
 };
 
 // A watch for the child that `t` is about to make. *out = 0: none is needed. -ENOMEM

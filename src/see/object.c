@@ -193,6 +193,7 @@ static int read_symbols(struct reader *f, struct object *o)
 {
     const struct section *s = find_type(f, SHT_SYMTAB);
     struct file_symbol *table = NULL;
+    o->stripped = !s;
     if (!s)
         s = find_type(f, SHT_DYNSYM);
     if (!s || s->entsize != sizeof *table || s->link >= f->sections)

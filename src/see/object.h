@@ -24,6 +24,7 @@ struct unwind_entry { // one FDE; sorted by start
 
 struct object {
     u32 segments, symbols, entries;
+    bool stripped; // only what dynamic linking needs has a name
     struct elf_segment segment[ELF_MAX_SEGMENTS]; // the PT_LOADs
     struct object_symbol *symbol;
     char *strings; // ends with a NUL
