@@ -136,8 +136,8 @@ static struct trap step(struct machine *m, struct task *t, struct vfork_watch *w
     w->mm.armed = false;
     struct trap trap = cpu_run(&m->cpu, 1);
     w->mm.armed = true;
-    tlb_flush_page(&m->tlb, va);
-    tlb_flush_page(&m->tlb, va + 15);
+    tlb_flush_page(&m->cpu.tlb, va);
+    tlb_flush_page(&m->cpu.tlb, va + 15);
     t->instructions += m->cpu.retired - before;
     return trap;
 }
