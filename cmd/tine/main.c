@@ -140,8 +140,8 @@ static int exit_status(const struct command *c, const struct tine_result *result
                     strsignal(result->code));
         return 128 + result->code;
     case TINE_OUT_OF_FUEL:
-        fprintf(stderr, "tine: %s: out of fuel after %" PRIu64 " instructions\n", c->program,
-                c->machine.fuel);
+        fprintf(stderr, "tine: %s: out of fuel after %" PRIu64 " instructions, at %#" PRIx64 "\n",
+                c->program, c->machine.fuel, result->pc);
         return EXIT_LIMIT;
     case TINE_STOPPED: // finish() never leaves it at that
         break;

@@ -147,6 +147,11 @@ static bool set_fuel(struct command *c, char *value)
     return read_u64(value, &c->machine.fuel) && c->machine.fuel;
 }
 
+static bool set_slice(struct command *c, char *value)
+{
+    return read_u64(value, &c->machine.slice) && c->machine.slice;
+}
+
 static bool set_seed(struct command *c, char *value)
 {
     return read_u64(value, &c->machine.seed);
@@ -311,6 +316,7 @@ static const struct option options[] = {
     {"--max-procs", VALUE_NEEDED, set_max_procs, "N", "limit live processes and threads"},
     {"--timeout", VALUE_NEEDED, set_timeout, "SEC", "stop after SEC seconds (status 124)"},
     {"--fuel", VALUE_NEEDED, set_fuel, "N", "stop after N instructions (status 124)"},
+    {"--slice", VALUE_NEEDED, set_slice, "N", "instructions a thread runs before the next one"},
     {"--seed", VALUE_NEEDED, set_seed, "N", "seed of everything random"},
     {"--time", VALUE_NEEDED, set_time, "virtual|real", "virtual: instructions are the clock"},
     {"--order", VALUE_NEEDED, set_order, "parent|child|random:SEED", "who runs first after fork"},

@@ -54,6 +54,7 @@ struct tine_options {
     uint64_t memory;     // bytes the machine may use, 0 = the host's
     uint32_t max_procs;  // live threads and processes, 0 = 1,000,000
     uint64_t fuel;       // instructions after which it is stopped, 0 = no limit
+    uint64_t slice;      // instructions that a thread runs before the next one's turn, 0 = the usual
     uint64_t timeout_ns; // host time after which it is stopped, 0 = no limit
     uint64_t seed;       // of everything random in the machine
     bool virtual_time;   // the clock is the instruction count
@@ -84,6 +85,7 @@ enum tine_end {
 struct tine_result {
     enum tine_end end;
     int code;
+    uint64_t pc; // TINE_OUT_OF_FUEL: the next instruction of the thread that ran last; else 0
 };
 
 // All options at their defaults.

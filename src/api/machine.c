@@ -25,6 +25,7 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .memory = from->memory,
         .max_procs = from->max_procs,
         .fuel = from->fuel,
+        .slice = from->slice,
         .timeout_ns = from->timeout_ns,
         .seed = from->seed,
         .eager = from->eager_fork,
@@ -106,15 +107,15 @@ void tine_machine_run(struct tine_machine *machine, struct tine_result *result)
 
     machine_run(m);
     if (m->stopped)
-        *result = (struct tine_result){TINE_STOPPED, m->stopped};
+        *result = (struct tine_result){TINE_STOPPED, m->stopped, 0};
     else if (m->timed_out)
-        *result = (struct tine_result){TINE_TIMED_OUT, 0};
+        *result = (struct tine_result){TINE_TIMED_OUT, 0, 0};
     else if (m->out_of_fuel)
-        *result = (struct tine_result){TINE_OUT_OF_FUEL, 0};
+        *result = (struct tine_result){TINE_OUT_OF_FUEL, 0, m->fuel_pc};
     else if (m->exit_status & 0x7f)
-        *result = (struct tine_result){TINE_SIGNALLED, m->exit_status & 0x7f};
+        *result = (struct tine_result){TINE_SIGNALLED, m->exit_status & 0x7f, 0};
     else
-        *result = (struct tine_result){TINE_EXITED, m->exit_status >> 8 & 0xff};
+        *result = (struct tine_result){TINE_EXITED, m->exit_status >> 8 & 0xff, 0};
 }
 
 void tine_machine_signal(struct tine_machine *machine, int signal)

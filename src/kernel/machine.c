@@ -22,7 +22,7 @@
 #include "mm/map.h"
 #include "mm/pagecache.h"
 
-#define SLICE 500000u        // instructions a task runs before the next one's turn
+#define SLICE 500000u        // instructions a task runs before the next one's turn, as a rule
 #define POLL_EVERY 8u        // slices between looks at host descriptors while others run
 #define SYNC_EVERY 1000000000u // ns between write-backs of shared file pages
 #define PID_CHUNKS 4096u
@@ -396,9 +396,21 @@ static bool ready(struct machine *m, struct task *t)
     return true;
 }
 
+// How many instructions may pass until the machine has to look up: the slice or the fuel ends, or, where
+// instructions are the clock, somebody's deadline is there.
+static u64 budget(struct machine *m, u64 slice_end)
+{
+    u64 n = slice_end - m->cpu.retired;
+    if (m->options.fuel)
+        n = MIN(n, m->options.fuel - m->cpu.retired);
+    if (m->options.virtual_time && m->heap_count)
+        n = MIN(n, m->heap[1].when - machine_time(m));
+    return n;
+}
+
 static void run_task(struct machine *m, struct task *t)
 {
-    u64 slice_end = m->cpu.retired + SLICE;
+    u64 slice_end = m->cpu.retired + (m->options.slice ? m->options.slice : SLICE);
     m->current = t->id;
     m->need_resched = false;
     m->stats.switches++;
@@ -418,16 +430,19 @@ static void run_task(struct machine *m, struct task *t)
             continue; // a call without a handler to run goes on
         if (m->need_resched || m->cpu.retired >= slice_end ||
             (m->options.fuel && m->cpu.retired >= m->options.fuel)) {
+            m->fuel_pc = t->regs.pc;
             sched_enqueue(m, t, false);
             break;
         }
-        u64 budget = slice_end - m->cpu.retired, before = m->cpu.retired;
-        if (m->options.fuel)
-            budget = MIN(budget, m->options.fuel - m->cpu.retired);
+        if (m->options.virtual_time && m->heap_count && m->heap[1].when <= machine_time(m)) {
+            deadlines_fire(m);
+            continue;
+        }
+        u64 before = m->cpu.retired;
         mm_switch(t->mm, &m->cpu.tlb);
         m->cpu.mm = t->mm;
         m->cpu.regs = &t->regs;
-        struct trap trap = cpu_run(&m->cpu, budget);
+        struct trap trap = cpu_run(&m->cpu, budget(m, slice_end));
         t->instructions += m->cpu.retired - before;
         handle_trap(m, t, &trap);
     }

@@ -17,6 +17,7 @@ struct machine_options {
     u64 memory;         // bytes, 0 = the host's
     u32 max_procs;      // live processes; 0 = one for each 128 KiB of memory, 1000 at least
     u64 fuel;           // instructions, 0 = no limit
+    u64 slice;          // instructions of a time slice, 0 = the usual
     u64 timeout_ns;     // host time, 0 = none
     u64 seed;
     bool eager;         // --fork=eager
@@ -65,6 +66,7 @@ struct machine {
     bool finished;
     i32 exit_status;        // wait status of the program
     bool out_of_fuel, timed_out;
+    gva_t fuel_pc;          // where the thread stands that ran out of fuel
     u8 stopped;             // the signal that stopped the program, when nobody inside can continue it
     struct deadline *heap;  // min-heap by `when`; heap[0] unused
     u32 heap_count, heap_room;

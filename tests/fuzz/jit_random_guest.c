@@ -1,0 +1,269 @@
+// Runs a case of jit_random.py: code at a fixed place over memory at a fixed place, with all registers
+// given. Whatever the code does wrong becomes a signal; its handler writes down all registers and goes
+// on behind the instruction, or does something to the memory first. At the end the records and the
+// memory go to stdout: two engines agree if those are the same.
+//
+// usage: jit_random_guest CASE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+// The places, and what CASE holds: this header, then from 4096 on the code. jit_random.py knows, too.
+#define CODE 0x10000000UL
+#define DATA 0x20000000UL
+enum { WAY_BACK = 4, PAGE = 4096, DATA_PAGES = 10, MAX_PATCHES = 16, MAX_RECORDS = 600 };
+
+enum { CODE_FROM_FILE, CODE_ANONYMOUS, CODE_WRITABLE };
+
+struct patch {
+    uint64_t when; // after so many records
+    uint32_t offset, size;
+    uint64_t bytes;
+};
+
+struct header {
+    uint64_t size, entry, end; // bytes of code; offsets
+    uint64_t seed, manner, passes, forks, timer_us, patches;
+    uint64_t x[32], f[32], fcsr;
+    struct patch patch[MAX_PATCHES];
+};
+
+struct record {
+    uint64_t signal, pc, address, fcsr, x[32], f[32];
+};
+
+static struct header c;
+static struct record records[MAX_RECORDS];
+static uint64_t count, passes, random_state;
+uint64_t saved_tp;
+
+static uint64_t random_next(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state;
+}
+
+static void die(const char *what)
+{
+    perror(what);
+    _exit(3);
+}
+
+static void write_all(const void *from, size_t size)
+{
+    while (size) {
+        ssize_t n = write(1, from, size);
+
+        if (n <= 0)
+            die("write");
+        from = (const char *)from + n;
+        size -= (size_t)n;
+    }
+}
+
+// ---- Memory ---------------------------------------------------------------------------------
+
+static int protection(int page)
+{
+    static const int of[DATA_PAGES] = {PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, -1,
+                                       PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE,
+                                       PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE,
+                                       PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE};
+
+    return of[page];
+}
+
+static void map_data(void)
+{
+    for (int page = 0; page < DATA_PAGES; page++) {
+        int kind = page == 6 || page == 7 ? MAP_SHARED : MAP_PRIVATE;
+        uint64_t *p = mmap((void *)(DATA + (uint64_t)page * PAGE), PAGE, PROT_READ | PROT_WRITE,
+                           kind | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+        if (p == MAP_FAILED)
+            die("data");
+        for (int i = 0; i < PAGE / 8; i++) {
+            p[i] = random_next();
+            if (i % 4 == 1) // a double of moderate size
+                p[i] = (p[i] & 0x800fffffffffffff) | (0x3f0 + (p[i] >> 52 & 31)) << 52;
+            else if (i % 4 == 2) // a boxed float
+                p[i] = 0xffffffff00000000 | (p[i] & 0x807fffff) | (0x70 + (p[i] >> 52 & 31)) << 23;
+        }
+        if (protection(page) < 0)
+            munmap(p, PAGE);
+        else
+            mprotect(p, PAGE, protection(page));
+    }
+}
+
+static void map_code(int fd)
+{
+    uint64_t size = (c.size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+    int prot = c.manner == CODE_FROM_FILE ? PROT_READ | PROT_EXEC : PROT_READ | PROT_WRITE;
+    int flags = MAP_FIXED | MAP_PRIVATE | (c.manner == CODE_FROM_FILE ? 0 : MAP_ANONYMOUS);
+
+    if (mmap((void *)CODE, size, prot, flags, c.manner == CODE_FROM_FILE ? fd : -1, PAGE) == MAP_FAILED)
+        die("code");
+    if (c.manner == CODE_FROM_FILE)
+        return;
+    if (pread(fd, (void *)CODE, c.size, PAGE) != (ssize_t)c.size)
+        die("code");
+    prot = PROT_READ | PROT_EXEC | (c.manner == CODE_WRITABLE ? PROT_WRITE : 0);
+    if (mprotect((void *)CODE, size, prot) < 0)
+        die("mprotect");
+}
+
+static void apply(const struct patch *p)
+{
+    char *at = (char *)CODE + p->offset, *page = (char *)((uint64_t)at & ~(uint64_t)(PAGE - 1));
+
+    if (c.manner != CODE_WRITABLE && mprotect(page, 2 * PAGE, PROT_READ | PROT_WRITE) < 0)
+        mprotect(page, PAGE, PROT_READ | PROT_WRITE);
+    memcpy(at, &p->bytes, p->size);
+    if (c.manner != CODE_WRITABLE && mprotect(page, 2 * PAGE, PROT_READ | PROT_EXEC) < 0)
+        mprotect(page, PAGE, PROT_READ | PROT_EXEC);
+    __builtin___clear_cache(at, at + p->size);
+}
+
+// ---- Signals --------------------------------------------------------------------------------
+
+static void arm(void)
+{
+    struct itimerval value = {.it_value.tv_usec = 1 + (long)(random_next() % c.timer_us)};
+
+    if (count < MAX_RECORDS / 2)
+        setitimer(ITIMER_REAL, &value, NULL);
+}
+
+static void begin(ucontext_t *u)
+{
+    for (int i = 1; i < 32; i++)
+        u->uc_mcontext.__gregs[i] = c.x[i];
+    for (int i = 0; i < 32; i++)
+        u->uc_mcontext.__fpregs.__d.__f[i] = c.f[i];
+    u->uc_mcontext.__fpregs.__d.__fcsr = (uint32_t)c.fcsr;
+    u->uc_mcontext.__gregs[0] = CODE + c.entry;
+}
+
+static void finish(void)
+{
+    struct itimerval none = {0};
+
+    setitimer(ITIMER_REAL, &none, NULL);
+    write_all(&count, sizeof(count));
+    write_all(records, sizeof(records[0]) * count);
+    for (int page = 0; page < DATA_PAGES; page++) {
+        if (protection(page) < 0)
+            continue;
+        mprotect((char *)DATA + page * PAGE, PAGE, PROT_READ);
+        write_all((char *)DATA + page * PAGE, PAGE);
+    }
+    _exit(0);
+}
+
+static void note(int signal, uint64_t address, const ucontext_t *u)
+{
+    struct record *r = &records[count++];
+
+    r->signal = (uint64_t)signal;
+    r->pc = u->uc_mcontext.__gregs[0];
+    r->address = address;
+    r->fcsr = u->uc_mcontext.__fpregs.__d.__fcsr;
+    for (int i = 1; i < 32; i++)
+        r->x[i] = u->uc_mcontext.__gregs[i];
+    for (int i = 0; i < 32; i++)
+        r->f[i] = u->uc_mcontext.__fpregs.__d.__f[i];
+}
+
+// Now and then another protection for the page that faulted, or for any but the last two. True: try
+// again.
+static int disturb(uint64_t address)
+{
+    static const int choice[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE};
+    uint64_t r = random_next();
+    char *any = (char *)DATA + (r >> 8) % (DATA_PAGES - 2) * PAGE;
+
+    if (r % 8 == 0)
+        mprotect(any, PAGE, choice[r >> 32 & 3]);
+    if (r % 8 != 1 || address < DATA || address >= DATA + DATA_PAGES * PAGE)
+        return 0;
+    return mprotect((void *)(address & ~(uint64_t)(PAGE - 1)), PAGE, PROT_READ | PROT_WRITE) == 0;
+}
+
+__attribute__((used)) void handle(int signal, siginfo_t *info, ucontext_t *u)
+{
+    unsigned long *pc = &u->uc_mcontext.__gregs[0];
+    uint64_t address = signal == SIGSEGV ? (uint64_t)info->si_addr : 0;
+
+    if (passes == 0) {
+        passes = 1;
+        begin(u);
+        if (c.timer_us)
+            arm();
+        return;
+    }
+    note(signal, address, u);
+    if (count == MAX_RECORDS)
+        finish();
+    for (uint64_t i = 0; i < c.patches; i++)
+        if (c.patch[i].when == count)
+            apply(&c.patch[i]);
+    if (signal == SIGALRM) {
+        arm();
+    } else if (*pc == CODE + c.end) {
+        if (passes++ == c.passes)
+            finish();
+        begin(u);
+    } else if (*pc < CODE || *pc >= CODE + c.size) {
+        *pc = u->uc_mcontext.__gregs[WAY_BACK];
+    } else if (signal != SIGSEGV || !disturb(address)) {
+        *pc += (*(uint16_t *)*pc & 3) == 3 ? 4 : 2;
+    }
+}
+
+// The handler is entered with the case's gp and tp.
+void entry(int signal);
+__asm__(".text\n.balign 4\nentry:\n"
+        ".option push\n.option norelax\nla gp, __global_pointer$\n.option pop\n"
+        "lla t0, saved_tp\nld tp, 0(t0)\nj handle\n");
+
+int main(int argc, char **argv)
+{
+    static char stack[65536];
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGALRM};
+    stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
+    int fd = open(argc > 1 ? argv[1] : "", O_RDONLY);
+
+    if (fd < 0 || read(fd, &c, sizeof(c)) != sizeof(c))
+        die("case");
+    random_state = c.seed | 1;
+    map_data();
+    map_code(fd);
+    __asm__("mv %0, tp" : "=r"(saved_tp));
+    action.sa_sigaction = (void (*)(int, siginfo_t *, void *))(void *)entry;
+    sigfillset(&action.sa_mask);
+    sigaltstack(&alternative, NULL);
+    for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+        sigaction(caught[i], &action, NULL);
+    for (uint64_t i = 0; i < c.forks; i++) { // children run it first, each over memory of its own
+        pid_t child = fork();
+
+        if (child == 0)
+            break;
+        if (child < 0 || waitpid(child, NULL, 0) < 0)
+            die("fork");
+    }
+    __asm__ volatile("ebreak" ::: "memory");
+    return 4;
+}
