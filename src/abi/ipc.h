@@ -86,4 +86,14 @@ struct g_msginfo {
     u16 msgseg, pad;
 };
 
+// POSIX message queues: mq_overview(7)
+struct g_mq_attr {
+    i64 flags, maxmsg, msgsize, curmsgs, unused[4];
+};
+_Static_assert(sizeof(struct g_mq_attr) == 64, "struct mq_attr");
+
+enum { G_SIGEV_SIGNAL, G_SIGEV_NONE, G_SIGEV_THREAD, G_SIGEV_THREAD_ID = 4 };
+enum { G_MQ_PRIO_MAX = 32768, G_MQ_NAME_MAX = 255, G_SI_MESGQ = -3 };
+enum { G_NOTIFY_WOKENUP = 1, G_NOTIFY_REMOVED, G_NOTIFY_COOKIE = 32 }; // the last byte of a cookie
+
 #endif

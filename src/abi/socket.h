@@ -4,7 +4,7 @@
 
 #include "base/types.h"
 
-enum { G_AF_UNSPEC = 0, G_AF_UNIX = 1, G_AF_INET = 2, G_AF_INET6 = 10 };
+enum { G_AF_UNSPEC = 0, G_AF_UNIX = 1, G_AF_INET = 2, G_AF_INET6 = 10, G_AF_NETLINK = 16 };
 enum { G_SOCK_STREAM = 1, G_SOCK_DGRAM = 2, G_SOCK_RAW = 3, G_SOCK_SEQPACKET = 5 };
 #define G_SOCK_TYPE 0xfu
 #define G_SOCK_NONBLOCK 0x800u

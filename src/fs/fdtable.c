@@ -248,8 +248,10 @@ static void dropped(struct fs *fs, struct fdtable *t, file_t file)
 {
     if (!file)
         return;
+    struct file *f = file_at(fs, file);
+    if (f->kind == FILE_MQUEUE && fs->closing)
+        fs->closing(fs->closing_arg, file);
     if (t->locks) {
-        struct file *f = file_at(fs, file);
         if (f->dev)
             locks_release_owner(fs, f->dev, f->ino, t->id);
     }

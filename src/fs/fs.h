@@ -40,6 +40,7 @@ enum file_kind {
     FILE_SIGNAL,
     FILE_PID,
     FILE_INOTIFY,
+    FILE_MQUEUE,
     FILE_KINDS
 };
 
@@ -127,6 +128,9 @@ struct fs {
     // The last reference to a file with watches is gone; struct file is still valid.
     void (*unwatch)(void *arg, file_t id);
     void *unwatch_arg;
+    // A descriptor of a file of the kernel's own kinds is being closed, by the running task.
+    void (*closing)(void *arg, file_t id);
+    void *closing_arg;
     // A host file was written or truncated through a descriptor: for who caches its pages.
     void (*written)(void *arg, u64 dev, u64 ino, u64 offset, u64 len);
     void *written_arg;

@@ -375,6 +375,7 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
     t->mm = im->mm;
     vfork_release(m, t);
     timers_drop(m, g);
+    mqueue_forget_process(m, g);
     mem_free(g->exe);
     g->exe = exe;
     g->execed = true;

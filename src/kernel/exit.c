@@ -213,6 +213,7 @@ static void last_thread_gone(struct machine *m, struct group *g)
     }
     tty_session_ends(m, g);
     reparent_children(m, g);
+    mqueue_forget_process(m, g);
     timers_drop(m, g);
     deadline_drop(m, DEADLINE_GROUP, g->id);
     if (g->id == m->main_group) {

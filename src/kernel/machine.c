@@ -102,6 +102,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     pool_init(&m->timers, sizeof(struct timer));
     ipc_init(m);
     pool_init(&m->vfork_watches, sizeof(struct vfork_watch));
+    mqueue_init(m);
     m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);
     int r = m->pid_chunk ? store_new(&m->store, o->memory) : -ENOMEM;
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
@@ -128,6 +129,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     timerfd_attach(m);
     signalfd_attach(m);
     socket_attach(m);
+    mqueue_attach(m);
     tlb_init(&m->cpu.tlb);
     m->cpu.store = m->store;
     m->cpu.engine = o->engine;
@@ -162,12 +164,13 @@ void machine_free(struct machine *m)
         backing_put(m->store, m->vdso);
     for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
         mem_free(group_at(m, id)->exe);
-    ipc_free(m);
     if (m->vfork_hooks.free)
         m->vfork_hooks.free(m->vfork_hooks.state);
     socket_detach(m);
     if (m->fs)
         fs_free(m->fs);
+    mqueue_free(m);
+    ipc_free(m);
     socket_end(m);
     if (m->store) {
         pagecache_drop(m->store);

@@ -6,6 +6,7 @@
 #include "base/stats.h"
 #include "fs/fs.h"
 #include "kernel/ipc.h"
+#include "kernel/mqueue.h"
 #include "kernel/task.h"
 #include "kernel/vfork_watch.h"
 #include "mm/tlb.h"
@@ -49,6 +50,7 @@ struct machine {
     u64 socket_serial;
     struct pool timers, epolls, watches;
     struct ipc ipc;
+    struct mqueues mqueues;
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
     struct pool vfork_watches;

@@ -223,6 +223,11 @@ static const struct setting settings[] = {
     SETTING("sys/kernel/msgmni", ipc.msgmni, 1), SETTING("sys/kernel/sem", ipc.sem_limit, 4),
     SETTING("sys/kernel/shmall", ipc.shmall, 1), SETTING("sys/kernel/shmmax", ipc.shmmax, 1),
     SETTING("sys/kernel/shmmni", ipc.shmmni, 1),
+    SETTING("sys/fs/mqueue/msg_default", mqueues.msg_default, 1),
+    SETTING("sys/fs/mqueue/msg_max", mqueues.msg_max, 1),
+    SETTING("sys/fs/mqueue/msgsize_default", mqueues.msgsize_default, 1),
+    SETTING("sys/fs/mqueue/msgsize_max", mqueues.msgsize_max, 1),
+    SETTING("sys/fs/mqueue/queues_max", mqueues.queues_max, 1),
 };
 
 static const struct setting *setting_find(const char *rel)
@@ -266,6 +271,11 @@ static const struct row rows[] = {
     {"vmstat", show_vmstat, NULL},
     {"sys/fs/file-max", NULL, "9223372036854775807\n"},
     {"sys/fs/file-nr", NULL, "0\t0\t9223372036854775807\n"},
+    {"sys/fs/mqueue/msg_default", a_setting, NULL},
+    {"sys/fs/mqueue/msg_max", a_setting, NULL},
+    {"sys/fs/mqueue/msgsize_default", a_setting, NULL},
+    {"sys/fs/mqueue/msgsize_max", a_setting, NULL},
+    {"sys/fs/mqueue/queues_max", a_setting, NULL},
     {"sys/fs/nr_open", NULL, "1048576\n"},
     {"sys/fs/pipe-max-size", NULL, "1048576\n"},
     {"sys/kernel/cap_last_cap", NULL, "40\n"},

@@ -200,6 +200,19 @@ static i64 message_send(struct machine *m, struct socket *s, u32 to_id, struct u
     return n;
 }
 
+int socket_post(struct machine *m, struct socket *to, const void *data, u32 n)
+{
+    static const struct sending plain = {0};
+    static const struct socket nobody = {.type = G_SOCK_DGRAM};
+    struct uio u;
+    u32 id;
+    uio_kernel(&u, (void *)(uintptr_t)data, n);
+    int r = packet_new(m, &nobody, &u, n, n, &plain, &id);
+    if (r == 0)
+        append(m, to, id);
+    return r;
+}
+
 static i64 unix_send(struct machine *m, struct socket *s, struct uio *from, const struct sending *with)
 {
     if (s->error) {

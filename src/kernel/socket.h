@@ -86,6 +86,8 @@ struct g_ucred socket_self(struct machine *m); // of the calling process
 // Bytes, or -E...; -EAGAIN: socket_park. -EPIPE: the caller raises SIGPIPE.
 i64 socket_send(struct machine *m, file_t file, struct uio *from, const struct sending *with);
 i64 socket_receive(struct machine *m, file_t file, struct uio *to, u32 flags, struct received *r);
+// A message that no socket sent: to a socket of this machine.
+MUST_CHECK int socket_post(struct machine *m, struct socket *to, const void *data, u32 n);
 void socket_drop_files(struct machine *m, struct received *r, u32 from);
 // Parks until the socket may be ready, no longer than its time-out: -EPARK, -ERESTARTSYS, -EAGAIN.
 MUST_CHECK int socket_park(struct machine *m, struct task *t, file_t file, int events);

@@ -221,8 +221,11 @@ i64 sys_socket(struct machine *m, struct task *t, const u64 *a)
     int host_fd = -1, r = 0;
     if (flags & ~(G_SOCK_NONBLOCK | G_SOCK_CLOEXEC))
         return -EINVAL;
+    bool notify = family == G_AF_NETLINK && !(u32)a[2] && (type == G_SOCK_RAW || type == G_SOCK_DGRAM);
+    if (notify) // good for mq_notify(3)'s messages only: bind fails
+        family = G_AF_UNIX;
     if (family == G_AF_UNIX)
-        r = unix_type(&type, a[2]);
+        r = unix_type(&type, notify ? 0 : a[2]);
     else if ((family != G_AF_INET && family != G_AF_INET6) || m->options.fs.root)
         r = -EAFNOSUPPORT;
     else
