@@ -20,7 +20,7 @@ int fs_new(struct fs **out, const struct fs_options *options)
     pool_init(&fs->texts, sizeof(struct strbuf));
     pool_init(&fs->ttys, sizeof(struct tty));
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
-    fs->prefix_fd = -1;
+    fs->prefix_fd = fs->shm_fd = -1;
     u32 umask = host_umask_zero();
     fs->umask = (options->has_umask ? options->umask : umask) & 0777;
     host_raise_fd_limit();

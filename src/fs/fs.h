@@ -153,6 +153,8 @@ struct fs {
     u32 nmounts;
     u8 *bounce;    // fs_bounce
     int prefix_fd; // the directory of -L, or -1
+    int shm_fd;    // the machine's own /dev/shm, or -1 ...
+    char *shm_path; // ... and where it is in the host
     u32 umask;       // what the host had at the start
     u32 next_owner;  // lock owners handed out
     u64 next_ino;    // of pipes and the like

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "fs/internal.h"
 #include "host/file.h"
+#include "host/private.h"
 
 #define AS_DIR (ABI_O_PATH | ABI_O_DIRECTORY)
 
@@ -73,9 +74,31 @@ static int add_bind(struct fs *fs, const struct fs_bind *b)
     return fd < 0 ? fd : mount_add(fs, MOUNT_HOST, guest, fd, b->ro);
 }
 
+// Under --root /dev/shm is a directory of the machine's own, unless the root has one.
+static int add_shm(struct fs *fs)
+{
+    struct found at;
+    char path[256];
+    int r = walk(fs, NULL, 0, "/dev/shm/", WALK_PLAIN, AS_DIR, 0, &at);
+    found_clear(&at);
+    if (r == 0)
+        return 0;
+    fs->shm_fd = host_private_new(path, sizeof(path));
+    if (fs->shm_fd < 0)
+        return 0; // the host lets us make none: shm_open says so
+    fs->shm_path = mem_strdup(path);
+    if (!fs->shm_path) {
+        host_private_remove(fs->shm_fd, path);
+        fs->shm_fd = -1;
+        return -ENOMEM;
+    }
+    int fd = host_openat(HOST_CWD, path, AS_DIR, 0);
+    return fd < 0 ? fd : mount_add(fs, MOUNT_HOST, "/dev/shm", fd, false);
+}
+
 int mounts_new(struct fs *fs, const struct fs_options *options)
 {
-    fs->mounts = mem_zalloc((size_t)(4 + options->nbinds) * sizeof(struct mount));
+    fs->mounts = mem_zalloc((size_t)(5 + options->nbinds) * sizeof(struct mount));
     if (!fs->mounts)
         return -ENOMEM;
     int root = host_openat(HOST_CWD, options->root ? options->root : "/", AS_DIR, 0);
@@ -94,6 +117,8 @@ int mounts_new(struct fs *fs, const struct fs_options *options)
         return r;
     int pts = dev < 0 ? -1 : host_openat(dev, "pts", AS_DIR | ABI_O_NOFOLLOW, 0);
     r = mount_add(fs, MOUNT_PTS, "/dev/pts", pts < 0 ? -1 : pts, false);
+    if (r == 0 && options->root)
+        r = add_shm(fs);
     for (int i = 0; r == 0 && i < options->nbinds; i++)
         r = add_bind(fs, &options->binds[i]);
     if (r == 0 && options->prefix) {
@@ -112,6 +137,9 @@ void mounts_free(struct fs *fs)
         mem_free(fs->mounts[i].guest);
     }
     mem_free(fs->mounts);
+    if (fs->shm_fd >= 0)
+        host_private_remove(fs->shm_fd, fs->shm_path);
+    mem_free(fs->shm_path);
     host_close(fs->prefix_fd);
 }
 

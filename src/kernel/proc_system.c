@@ -182,6 +182,8 @@ int proc_mounts(struct machine *m, struct strbuf *s)
     (void)strbuf_puts(s, "/dev/root / ext4 rw,relatime 0 0\n"
                          "proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n"
                          "devtmpfs /dev devtmpfs rw,nosuid,relatime 0 0\n");
+    if (m->fs->shm_path)
+        (void)strbuf_puts(s, "tmpfs /dev/shm tmpfs rw,nosuid,nodev,relatime 0 0\n");
     for (int i = 0; i < m->options.fs.nbinds; i++) {
         const struct fs_bind *b = &m->options.fs.binds[i];
         (void)strbuf_printf(s, "/dev/root %s ext4 %s,relatime 0 0\n", b->guest, b->ro ? "ro" : "rw");
