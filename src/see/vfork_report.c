@@ -21,7 +21,7 @@ enum matter { MATTER_STORE, MATTER_RETURN, MATTER_EXIT };
 
 struct place { // where in which program (R2)
     const char *file;
-    gva_t pc;
+    gva_t code;     // the function's beginning; without a name the very instruction
     gva_t variable; // where the one begins that was stored to; 0 = it has no name
     enum matter matter;
 };
@@ -107,7 +107,7 @@ static const char *base_name(const char *path)
 
 static bool same_place(const struct place *a, const struct place *b)
 {
-    return a->file == b->file && a->pc == b->pc && a->variable == b->variable && a->matter == b->matter;
+    return a->file == b->file && a->code == b->code && a->variable == b->variable && a->matter == b->matter;
 }
 
 static bool in_caller(const struct vfork_watch *w, gva_t pc)
@@ -131,8 +131,8 @@ static bool has_names(struct symbols *s, struct mm *mm, const struct chain *c)
     return false;
 }
 
-// One place for all that is stored beneath a call, variable by variable: of the function that called
-// vfork and of those that it calls, each store; of what these call, the call.
+// A place is a function and a variable. Beneath the functions that are called by the one that called
+// vfork, it is the call: what a library does there is one matter.
 static struct place place_of(struct symbols *s, struct mm *mm, const struct vfork_watch *w,
                              const struct chain *c, gva_t va)
 {
@@ -141,9 +141,11 @@ static struct place place_of(struct symbols *s, struct mm *mm, const struct vfor
     for (u32 i = 2; i < c->count && !at; i++)
         if (in_caller(w, inside(&c->at[i])))
             at = i - 1;
-    struct place p = {.pc = c->count ? c->at[at].pc : 0};
-    (void)symbols_find(s, mm, p.pc, &y);
+    struct place p = {.code = c->count ? c->at[at].pc : 0};
+    (void)symbols_find(s, mm, p.code ? inside(&c->at[at]) : 0, &y);
     p.file = y.file;
+    if (at == 0 && y.name)
+        p.code = y.start;
     if (symbols_find(s, mm, va, &y) && y.name)
         p.variable = y.start;
     return p;
@@ -296,7 +298,7 @@ static void tell_return(struct machine *m, struct task *t, struct vfork_watch *w
     struct symbol y;
     struct text line = {0};
     (void)symbols_find(v->symbols, t->mm, w->call - 1, &y);
-    struct place p = {.file = y.file, .pc = w->call, .matter = MATTER_RETURN};
+    struct place p = {.file = y.file, .code = w->call, .matter = MATTER_RETURN};
     line_begin(m, t, w, &line);
     text_puts(&line, "has returned from ");
     add_caller(m, t, w, &line);
@@ -320,7 +322,7 @@ static bool tell_exit(struct machine *m, struct task *t, struct vfork_watch *w, 
     if (!c->count)
         c->at[c->count++] = (struct call_frame){.pc = w->call, .sp = w->sp};
     (void)symbols_find(v->symbols, t->mm, inside(&c->at[0]), &y);
-    struct place p = {.file = y.file, .pc = c->at[0].pc, .matter = MATTER_EXIT};
+    struct place p = {.file = y.file, .code = c->at[0].pc, .matter = MATTER_EXIT};
     line_begin(m, t, w, &line);
     text_puts(&line, "calls exit instead of _exit in ");
     add_chain(v->symbols, t->mm, w, c, &line);

@@ -2,7 +2,7 @@
 //
 // (R1) A store is reported when the child is gone and what it changed is still changed: a lock that was
 //      taken and given back, or a value stored over itself, is not.
-// (R2) Each place of a program is reported once.
+// (R2) Each place of a program, a function and a variable, is reported once.
 // (R3) A program without a symbol table can be told neither function nor variable. Its stores are
 //      reported under --verbose only: who strips a program has tested it. Returning from the function
 //      that called vfork, and exit, are always reported.
