@@ -113,6 +113,18 @@ void signals_stop(void)
             sigaction(forwarded[i], &standard, NULL);
 }
 
+// ---- Files ----------------------------------------------------------------------------------
+
+int file_create(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 100);
+
+    if (fd >= 0)
+        close(fd);
+    return high;
+}
+
 // ---- Limits ---------------------------------------------------------------------------------
 
 void limits_raise(void)

@@ -15,6 +15,9 @@ void signals_forward(struct tine_machine *machine);
 void stop_with_program(struct tine_machine *machine);
 void signals_stop(void);
 
+// A file of tine's own, whose descriptor the program cannot meet. -1 and errno.
+int file_create(const char *path);
+
 // As many open files as the host lets us have.
 void limits_raise(void);
 

@@ -190,6 +190,23 @@ static int run(const struct command *c)
     return status;
 }
 
+// -o: a file for what --strace shows, out of the way of the program's descriptors.
+static bool output_open(struct command *c)
+{
+    int fd;
+
+    if (!c->output)
+        return true;
+    fd = file_create(c->output);
+    if (fd < 0) {
+        fprintf(stderr, "tine: -o %s: %s\n", c->output, strerror(errno));
+        return false;
+    }
+    c->machine.strace_fd = fd;
+    c->machine.strace_pids = true;
+    return true;
+}
+
 int main(int argc, char **argv, char **environment)
 {
     struct command c;
@@ -204,7 +221,7 @@ int main(int argc, char **argv, char **environment)
     } else {
         terminal_keep();
         limits_raise();
-        status = run(&c);
+        status = output_open(&c) ? run(&c) : EXIT_TINE;
     }
     options_free(&c);
     return status;

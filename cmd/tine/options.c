@@ -197,8 +197,15 @@ static bool set_vfork(struct command *c, char *value)
 
 static bool set_strace(struct command *c, char *value)
 {
-    (void)value;
-    return c->machine.strace = true;
+    c->machine.strace = true;
+    c->machine.strace_filter = value;
+    return !value || tine_strace_filter_ok(value);
+}
+
+static bool set_output(struct command *c, char *value)
+{
+    c->output = value;
+    return *value;
 }
 
 static bool set_verbose(struct command *c, char *value)
@@ -322,7 +329,9 @@ static const struct option options[] = {
     {"--order", VALUE_NEEDED, set_order, "parent|child|random:SEED", "who runs first after fork"},
     {"--fork", VALUE_NEEDED, set_fork, "eager|cow", "eager: fork copies every page"},
     {"--vfork", VALUE_NEEDED, set_vfork, "share|copy|fork|lint|deny", "what vfork means"},
-    {"--strace", VALUE_NONE, set_strace, NULL, "show system calls on stderr"},
+    {"--strace", VALUE_OPTIONAL, set_strace, "FILTER", "show system calls, as strace -f does"},
+    {"-e", VALUE_NEEDED, set_strace, "trace=FILTER", "the same: open,%file,%process,!futex, ..."},
+    {"-o", VALUE_NEEDED, set_output, "FILE", "show them in FILE, not on stderr"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},
     {"--stats", VALUE_OPTIONAL, set_stats, "json", "show counters on stderr at the end"},
     {"--init", VALUE_NONE, set_init, NULL, "the program is process 1"},

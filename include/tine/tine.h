@@ -63,7 +63,10 @@ struct tine_options {
     enum tine_order order; // who runs first after a fork
     bool init;           // the program is pid 1 (else 2, and tine's own reaper is pid 1)
     bool wait_all;       // the machine ends with its last process, not with the program
-    bool strace;         // every system call on stderr
+    bool strace;         // system calls, signals and ends of processes, a line each, as strace -f
+    const char *strace_filter; // which calls: "open,%process,!futex", see tine(1); NULL = all
+    int strace_fd;       // where to: a descriptor of the caller's; 0 = stderr
+    bool strace_pids;    // a process id in front of every line, not only when there are several
     bool verbose;        // notices on stderr
     bool walk_counters;  // keep the counters that cost a walk over memory at each fork and exec, too:
                          // frames_would_copy, frames_thrown_away
@@ -90,6 +93,9 @@ struct tine_result {
 
 // All options at their defaults.
 void tine_options_init(struct tine_options *options);
+
+// True if every word of a filter for strace names a system call or a class of them.
+bool tine_strace_filter_ok(const char *filter);
 
 // Makes a machine. -ENOMEM, -EINVAL, and what opening root and binds answers.
 int tine_machine_new(struct tine_machine **out, const struct tine_options *options);

@@ -6,10 +6,13 @@
 #include "base/alloc.h"
 #include "kernel/machine.h"
 #include "see/counters.h"
+#include "see/filter.h"
+#include "see/strace.h"
 #include "see/vfork_report.h"
 
 struct tine_machine {
     struct machine *machine;
+    struct strace *strace; // or NULL
 };
 
 void tine_options_init(struct tine_options *options)
@@ -38,7 +41,6 @@ static int translate(struct machine_options *to, const struct tine_options *from
                  : from->order == TINE_ORDER_RANDOM ? ORDER_RANDOM
                                                     : ORDER_PARENT,
         .virtual_time = from->virtual_time,
-        .strace = from->strace,
         .verbose = from->verbose,
         .stats = from->walk_counters,
         .wait_all = from->wait_all,
@@ -54,6 +56,22 @@ static int translate(struct machine_options *to, const struct tine_options *from
     return 0;
 }
 
+// Those who look on, as the options ask for them.
+static int attach(struct tine_machine *t, const struct tine_options *options)
+{
+    struct strace_options s = {.filter = options->strace_filter,
+                               .fd = options->strace_fd ? options->strace_fd : 2,
+                               .pids = options->strace_pids};
+    enum vfork_mode vfork = t->machine->options.vfork;
+    int err = 0;
+
+    if (vfork == VFORK_LINT || vfork == VFORK_DENY)
+        err = vfork_report_attach(t->machine);
+    if (err == 0 && options->strace)
+        err = strace_new(t->machine, &s, &t->strace);
+    return err;
+}
+
 int tine_machine_new(struct tine_machine **out, const struct tine_options *options)
 {
     struct machine_options translated;
@@ -66,8 +84,8 @@ int tine_machine_new(struct tine_machine **out, const struct tine_options *optio
     if (!t)
         return -ENOMEM;
     err = machine_new(&t->machine, &translated);
-    if (err == 0 && (translated.vfork == VFORK_LINT || translated.vfork == VFORK_DENY)) {
-        err = vfork_report_attach(t->machine);
+    if (err == 0) {
+        err = attach(t, options);
         if (err < 0)
             machine_free(t->machine);
     }
@@ -83,14 +101,26 @@ void tine_machine_free(struct tine_machine *machine)
 {
     if (!machine)
         return;
+    strace_free(machine->strace); // what it ends by force, it ends in silence
     machine_free(machine->machine);
     mem_free(machine);
+}
+
+bool tine_strace_filter_ok(const char *filter)
+{
+    struct filter unused;
+
+    return filter_parse(&unused, filter) == 0;
 }
 
 int tine_machine_start(struct tine_machine *machine, const char *path, char *const argv[],
                        char *const envp[], const char *cwd)
 {
-    return machine_start(machine->machine, path, argv, envp, cwd);
+    int err = machine_start(machine->machine, path, argv, envp, cwd);
+
+    if (err == 0 && machine->strace)
+        strace_program(machine->strace, path, argv, envp);
+    return err;
 }
 
 const char *tine_machine_error(const struct tine_machine *machine)

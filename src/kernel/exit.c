@@ -236,6 +236,8 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     struct group *g = group_of(m, t);
     if (t->state == TASK_DEAD)
         return;
+    if (m->observer && m->observer->ends)
+        m->observer->ends(m->observer->arg, t, status);
     if (t->state == TASK_BLOCKED) {
         waiters_drop(m, t);
         deadline_drop(m, DEADLINE_TASK, t->id);

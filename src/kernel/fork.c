@@ -210,6 +210,8 @@ static void publish(struct machine *m, struct task *t, struct task *child, struc
         parent->children = g->id;
     }
     count(m, t, a->flags);
+    if (m->observer && m->observer->starts)
+        m->observer->starts(m->observer->arg, child);
     if (child_goes_first(m) || a->flags & G_CLONE_VFORK) {
         sched_enqueue(m, child, true);
         m->need_resched = m->need_resched || !(a->flags & G_CLONE_VFORK);

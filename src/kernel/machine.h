@@ -25,7 +25,7 @@ struct machine_options {
     enum vfork_mode vfork;
     enum order order;
     bool virtual_time;
-    bool strace, verbose, wait_all, init;
+    bool verbose, wait_all, init;
     const struct engine *engine; // NULL = the interpreter
     bool stats;         // also count what takes a walk (frames_would_copy, frames_thrown_away)
     struct fs_options fs;
@@ -38,8 +38,22 @@ enum deadline_kind {
 };
 struct deadline { u64 when; u32 id; u8 kind; };
 
+// Who looks on (strace): called from the machine's own thread, NULL where nobody cares. The task's
+// call is t->call.
+struct observer {
+    void *arg;
+    void (*starts)(void *arg, struct task *t);                 // a new thread or process
+    void (*call_begins)(void *arg, struct task *t);            // is entered, for the first time or again
+    void (*call_waits)(void *arg, struct task *t);
+    void (*call_ends)(void *arg, struct task *t, i64 result);  // what the handler said
+    void (*signal)(void *arg, struct task *t, const struct g_siginfo *info, bool ignored);
+    void (*ends)(void *arg, struct task *t, i32 status);       // as wait4 reports it
+};
+
 struct machine {
     struct machine_options options;
+    const struct observer *observer; // NULL = nobody; a fork of the machine starts without
+
     struct store *store;
     struct fs *fs;
     struct cpu cpu;
@@ -186,6 +200,7 @@ void itimer_tick(struct machine *m, struct task *t);
 // ---- syscall.c
 void syscall_enter(struct machine *m, struct task *t); // t->call is set; runs or parks it
 const char *syscall_name(u32 number);
+const char *syscall_arguments(u32 number); // its signature; NULL: there is no such call
 
 // ---- proc.c
 void proc_attach(struct machine *m); // fills fs's /proc callbacks

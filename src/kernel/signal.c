@@ -269,6 +269,13 @@ static void before_sending(struct machine *m, struct group *g, u32 n)
     }
 }
 
+static void observe_signal(struct machine *m, struct task *t, const struct g_siginfo *info,
+                           bool ignored)
+{
+    if (m->observer && m->observer->signal && info->signo != G_SIGKILL)
+        m->observer->signal(m->observer->arg, t, info, ignored);
+}
+
 // Not blocked, or asleep for it.
 static bool wants(const struct task *t, u32 n)
 {
@@ -281,8 +288,10 @@ int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *
     if (t->state == TASK_DEAD)
         return 0;
     before_sending(m, group_of(m, t), n);
-    if (ignored(m, t, n) && !(t->mask & SIGBIT(n)))
+    if (ignored(m, t, n) && !(t->mask & SIGBIT(n))) {
+        observe_signal(m, t, info, true);
         return 0;
+    }
     int r = queue_add(m, &t->pending, info);
     if (r == 0 && wants(t, n))
         wake_for_signal(m, t);
@@ -303,8 +312,10 @@ int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo
             chosen = t;
     }
     struct task *any = chosen ? chosen : task_at(m, g->tasks);
-    if (ignored(m, any, n) && chosen && !(chosen->mask & SIGBIT(n)))
+    if (ignored(m, any, n) && chosen && !(chosen->mask & SIGBIT(n))) {
+        observe_signal(m, chosen, info, true);
         return 0;
+    }
     int r = queue_add(m, &g->pending, info);
     if (r == 0 && chosen)
         wake_for_signal(m, chosen);
@@ -468,7 +479,9 @@ void signal_deliver(struct machine *m, struct task *t)
     u32 n;
     while ((n = signal_take(m, t, ~t->mask, &info)) != 0) {
         struct group *g = group_of(m, t);
-        if (n != G_SIGKILL && ignored(m, t, n))
+        bool nothing = n != G_SIGKILL && ignored(m, t, n);
+        observe_signal(m, t, &info, nothing);
+        if (nothing)
             continue;
         if (n != G_SIGKILL && n != G_SIGSTOP && action_of(t, n)->handler != HANDLER_DFL) {
             run_handler(m, t, n, &info);

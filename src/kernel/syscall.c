@@ -23,6 +23,11 @@ const char *syscall_name(u32 number)
     return number < CALLS && rows[number].name ? rows[number].name : "unknown";
 }
 
+const char *syscall_arguments(u32 number)
+{
+    return number < CALLS ? rows[number].args : NULL;
+}
+
 static i64 unknown_call(struct machine *m, struct task *t)
 {
     u32 n = t->call.number;
@@ -33,44 +38,25 @@ static i64 unknown_call(struct machine *m, struct task *t)
     return -ENOSYS;
 }
 
-static void trace(struct task *t, i64 result)
-{
-    const struct call *c = &t->call;
-    char text[200];
-    int n = snprintf(text, sizeof text, "%u %s(", t->tid, syscall_name(c->number));
-    const char *args = c->number < CALLS && rows[c->number].args ? rows[c->number].args : "HEX HEX HEX";
-    for (u32 i = 0; i < 6 && *args; i++) {
-        bool decimal = args[0] == 'I' || args[0] == 'F' || (args[0] == 'S' && args[1] == 'I') ||
-                       (args[0] == 'P' && args[1] == 'I');
-        if (args[0] == 'F' && args[1] == 'L')
-            decimal = false;
-        n += snprintf(text + n, sizeof text - (size_t)n, decimal ? "%s%ld" : "%s0x%lx", i ? ", " : "",
-                      decimal ? (long)(i32)c->arg[i] : (long)c->arg[i]);
-        while (*args && *args != ' ')
-            args++;
-        args += *args == ' ';
-    }
-    if (result == -ENORESULT)
-        fprintf(stderr, "%s) = ?\n", text);
-    else if (result < 0 && result > -4096)
-        fprintf(stderr, "%s) = -1 (errno %ld)\n", text, (long)-result);
-    else
-        fprintf(stderr, "%s) = 0x%lx\n", text, (long)result);
-}
-
 void syscall_enter(struct machine *m, struct task *t)
 {
     struct call *c = &t->call;
+    const struct observer *o = m->observer;
     task_t id = t->id;
     i64 (*handler)(struct machine *, struct task *, const u64 *) =
         c->number < CALLS ? rows[c->number].handler : NULL;
+    if (o && o->call_begins)
+        o->call_begins(o->arg, t);
     i64 r = handler ? handler(m, t, c->arg) : unknown_call(m, t);
-    if (r == -EPARK)
+    if (r == -EPARK) {
+        if (o && o->call_waits)
+            o->call_waits(o->arg, t);
         return;
+    }
     if (!pool_live(&m->tasks, id) || t->state == TASK_DEAD)
         return;
-    if (m->options.strace)
-        trace(t, r);
+    if (o && o->call_ends)
+        o->call_ends(o->arg, t, r);
     c->active = false;
     t->timed_out = false;
     if (r == -ERESTARTSYS || r == -ERESTARTNOHAND || r == -ERESTARTNOINTR) {
