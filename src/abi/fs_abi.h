@@ -155,6 +155,7 @@ struct abi_statfs {
     i64 f_namelen, f_frsize, f_flags, f_spare[4];
 };
 _Static_assert(sizeof(struct abi_statfs) == 120, "struct statfs");
+#define ABI_SYSFS_MAGIC 0x62656572
 #define ABI_PROC_SUPER_MAGIC 0x9fa0
 #define ABI_TMPFS_MAGIC 0x01021994
 #define ABI_PIPEFS_MAGIC 0x50495045

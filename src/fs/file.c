@@ -278,6 +278,8 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
     else if (f->kind == FILE_PTM || f->kind == FILE_PTS || f->kind == FILE_DEV || f->kind == FILE_PROC || f->kind == FILE_PROCDIR ||
              f->kind == FILE_PATH)
         head = f->mount ? mount_at(fs, f->mount)->guest : "";
+    if (f->mount && mount_at(fs, f->mount)->kind == MOUNT_PROC)
+        tail = mount_below(fs, f->mount, tail);
     size_t nh = strlen(head), nt = strlen(tail);
     bool slash = nh && nt && f->kind != FILE_EVENT;
     if (nh + nt + 2 > sizeof(text) || nh + nt + slash + 1 > cap)

@@ -59,6 +59,7 @@ struct mount {
     u64 dev, ino;   // identity of fd
     char *guest;    // absolute guest path without trailing slash ("" for the root)
     const char *name; // last component of guest
+    const char *base; // MOUNT_PROC: the part of proc_ops's tree that it shows, "" = all of it
     u32 parent;     // id of the mount that holds the mount point
     int parent_fd;  // the directory in it (O_PATH), -1 = the parent's root is synthetic
     u64 parent_dev, parent_ino;
@@ -69,6 +70,7 @@ static inline struct mount *mount_at(struct fs *fs, u32 id)
     return &fs->mounts[id - 1];
 }
 
+const char *mount_below(struct fs *fs, u32 mount, const char *rel); // `rel` without the base
 MUST_CHECK int mounts_new(struct fs *fs, const struct fs_options *options);
 void mounts_free(struct fs *fs);
 // The guest's path of a host descriptor found in `mount`.

@@ -31,7 +31,8 @@ static int mount_add(struct fs *fs, enum mount_kind kind, const char *guest, int
     struct abi_stat s = {0};
     char up[ABI_PATH_MAX];
     struct mount *m = &fs->mounts[fs->nmounts];
-    *m = (struct mount){.kind = (u8)kind, .ro = ro, .fd = fd, .parent_fd = -1};
+    *m = (struct mount){.kind = (u8)kind, .ro = ro, .fd = fd, .base = "",
+                        .parent_fd = -1};
     m->guest = mem_strdup(guest);
     fs->nmounts++;
     if (!m->guest)
@@ -109,8 +110,11 @@ int mounts_new(struct fs *fs, const struct fs_options *options)
         return r;
     fs->mounts[0].whole = !options->root;
     r = mount_add(fs, MOUNT_PROC, "/proc", -1, false);
+    if (r == 0)
+        r = mount_add(fs, MOUNT_PROC, "/sys", -1, false);
     if (r)
         return r;
+    mount_at(fs, fs->nmounts)->base = ".sys";
     int dev = host_openat(root, "dev", AS_DIR | ABI_O_NOFOLLOW, 0);
     r = mount_add(fs, MOUNT_DEV, "/dev", dev < 0 ? -1 : dev, false);
     if (r)
@@ -127,6 +131,12 @@ int mounts_new(struct fs *fs, const struct fs_options *options)
             r = fs->prefix_fd;
     }
     return r;
+}
+
+const char *mount_below(struct fs *fs, u32 mount, const char *rel)
+{
+    size_t n = strlen(mount_at(fs, mount)->base);
+    return rel[n] == '/' && n ? rel + n + 1 : rel + n;
 }
 
 void mounts_free(struct fs *fs)

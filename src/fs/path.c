@@ -276,7 +276,8 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
         r = host_fstatfs(at.fd, out);
     } else {
         *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = ABI_NAME_MAX};
-        out->f_type = at.kind == FOUND_PROC                  ? ABI_PROC_SUPER_MAGIC
+        out->f_type = at.kind == FOUND_PROC && *mount_at(fs, at.mount)->base ? ABI_SYSFS_MAGIC
+                      : at.kind == FOUND_PROC                ? ABI_PROC_SUPER_MAGIC
                       : mount_at(fs, at.mount)->kind == MOUNT_PTS ? ABI_DEVPTS_SUPER_MAGIC
                                                                   : ABI_TMPFS_MAGIC;
     }
@@ -314,6 +315,8 @@ static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
         return file_path(fs, at->file, buf, cap);
     if (at->kind == FOUND_DEV)
         tail = dev_name(at->dev, room);
+    else
+        tail = mount_below(fs, at->mount, tail);
     size_t nh = strlen(head), nt = strlen(tail);
     if (nh + nt + 2 > cap)
         return -ENAMETOOLONG;

@@ -484,7 +484,7 @@ static int proc_component(struct walker *w)
     if (named("..", w->rest, len)) {
         w->rest = after;
         struct mount *m = mount_at(w->fs, w->mount);
-        if (w->rel[0])
+        if (strcmp(w->rel, m->base) != 0)
             cut_last(w->rel);
         else
             move(w, m->parent, m->parent_fd, false);
@@ -534,7 +534,7 @@ static int step(struct walker *w)
         u32 to = crossing(w, w->rest, len);
         if (to) {
             w->rest += len;
-            w->rel[0] = 0;
+            memcpy(w->rel, mount_at(w->fs, to)->base, strlen(mount_at(w->fs, to)->base) + 1);
             move(w, to, mount_at(w->fs, to)->fd, false);
             return MORE;
         }

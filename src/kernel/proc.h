@@ -34,6 +34,11 @@ u64 proc_instructions(struct machine *m, const struct proc_target *p);
 // ---- proc_maps.c
 int proc_maps(struct machine *m, const struct proc_target *p, struct strbuf *out);
 int proc_smaps(struct machine *m, const struct proc_target *p, struct strbuf *out);
+int proc_smaps_rollup(struct machine *m, const struct proc_target *p, struct strbuf *out);
+
+// ---- proc_net.c
+int proc_net_unix(struct machine *m, struct strbuf *out);
+int proc_net_sockstat(struct machine *m, struct strbuf *out);
 
 // ---- proc_system.c: the files that are about the whole machine ("cpuinfo", "sys/kernel/osrelease")
 int proc_system_kind(struct machine *m, const char *rel, u32 *mode);

@@ -56,6 +56,11 @@ int proc_maps(struct machine *m, const struct proc_target *p, struct strbuf *out
 
 // ---- smaps
 
+static bool is_locked(const struct mm *mm, const struct region *g)
+{
+    return mm->locked && g->flags & REGION_LOCKED;
+}
+
 struct use { // pages
     u64 resident, shared, copied, anonymous;
     u64 share;  // proportional, in 4096ths
@@ -90,6 +95,41 @@ static void line_kb(struct strbuf *s, const char *name, u64 value)
     (void)strbuf_printf(s, "%-15s %8llu kB\n", name, (unsigned long long)value);
 }
 
+int proc_smaps_rollup(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    const struct mm *mm = p->t ? p->t->mm : NULL;
+    u64 rss = 0, pss = 0, clean[2] = {0, 0}, dirty[2] = {0, 0}, anonymous = 0, locked = 0;
+    (void)m;
+    for (u32 i = 0; mm && i < mm->regions->count; i++) {
+        const struct region *g = &mm->regions->at[i];
+        struct use u = region_use(mm, g);
+        u64 *kind = g->prot & MM_WRITE ? dirty : clean;
+        rss += u.resident * 4;
+        pss += u.share / 1024;
+        kind[0] += (u.resident - u.shared) * 4;
+        kind[1] += u.shared * 4;
+        anonymous += u.anonymous * 4;
+        locked += is_locked(mm, g) ? u.share / 1024 : 0;
+    }
+    if (!mm || !mm->regions->count)
+        return 0;
+    (void)strbuf_printf(s, "%08llx-%08llx ---p 00000000 00:00 0                          [rollup]\n",
+                        (unsigned long long)mm->regions->at[0].start,
+                        (unsigned long long)mm->regions->at[mm->regions->count - 1].end);
+    line_kb(s, "Rss:", rss);
+    line_kb(s, "Pss:", pss);
+    line_kb(s, "Shared_Clean:", clean[1]);
+    line_kb(s, "Shared_Dirty:", dirty[1]);
+    line_kb(s, "Private_Clean:", clean[0]);
+    line_kb(s, "Private_Dirty:", dirty[0]);
+    line_kb(s, "Referenced:", rss);
+    line_kb(s, "Anonymous:", anonymous);
+    line_kb(s, "Swap:", 0);
+    line_kb(s, "SwapPss:", 0);
+    line_kb(s, "Locked:", locked);
+    return s->failed ? -ENOMEM : 0;
+}
+
 static void smaps_entry(const struct mm *mm, const struct region *g, struct strbuf *s)
 {
     struct use u = region_use(mm, g);
@@ -111,13 +151,13 @@ static void smaps_entry(const struct mm *mm, const struct region *g, struct strb
     line_kb(s, "AnonHugePages:", 0);
     line_kb(s, "Swap:", 0);
     line_kb(s, "SwapPss:", 0);
-    line_kb(s, "Locked:", g->flags & REGION_LOCKED ? u.share / 1024 : 0);
+    line_kb(s, "Locked:", is_locked(mm, g) ? u.share / 1024 : 0);
     (void)strbuf_puts(s, "THPeligible:    0\nVmFlags:");
     (void)strbuf_printf(s, "%s%s%s%s mr mw me%s%s%s%s \n", g->prot & MM_READ ? " rd" : "",
                         g->prot & MM_WRITE ? " wr" : "", g->prot & MM_EXEC ? " ex" : "",
                         g->flags & REGION_SHARED ? " sh" : "",
                         g->flags & REGION_GROWSDOWN ? " gd" : "",
-                        g->flags & REGION_LOCKED ? " lo" : "",
+                        is_locked(mm, g) ? " lo" : "",
                         g->flags & REGION_DONTFORK ? " dc" : "",
                         g->flags & REGION_WIPEONFORK ? " wf" : "");
 }

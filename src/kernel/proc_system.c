@@ -121,7 +121,7 @@ static int show_cmdline(struct machine *m, struct strbuf *s)
 static int show_filesystems(struct machine *m, struct strbuf *s)
 {
     (void)m;
-    return strbuf_puts(s, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\n\text4\n");
+    return strbuf_puts(s, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tsysfs\nnodev\tpipefs\n\text4\n");
 }
 
 static int show_devices(struct machine *m, struct strbuf *s)
@@ -181,7 +181,9 @@ int proc_mounts(struct machine *m, struct strbuf *s)
 {
     (void)strbuf_puts(s, "/dev/root / ext4 rw,relatime 0 0\n"
                          "proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n"
-                         "devtmpfs /dev devtmpfs rw,nosuid,relatime 0 0\n");
+                         "sysfs /sys sysfs ro,nosuid,nodev,noexec,relatime 0 0\n"
+                         "devtmpfs /dev devtmpfs rw,nosuid,relatime 0 0\n"
+                         "devpts /dev/pts devpts rw,nosuid,noexec,relatime,gid=5,mode=620 0 0\n");
     if (m->fs->shm_path)
         (void)strbuf_puts(s, "tmpfs /dev/shm tmpfs rw,nosuid,nodev,relatime 0 0\n");
     for (int i = 0; i < m->options.fs.nbinds; i++) {
@@ -195,13 +197,20 @@ int proc_mountinfo(struct machine *m, struct strbuf *s)
 {
     (void)strbuf_puts(s, "1 0 8:1 / / rw,relatime - ext4 /dev/root rw\n"
                          "2 1 0:4 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
-                         "3 1 0:5 / /dev rw,nosuid,relatime - devtmpfs devtmpfs rw\n");
+                         "3 1 0:5 / /dev rw,nosuid,relatime - devtmpfs devtmpfs rw\n"
+                         "4 1 0:22 / /sys ro,nosuid,nodev,noexec,relatime - sysfs sysfs ro\n"
+                         "5 3 0:24 / /dev/pts rw,nosuid,noexec,relatime - devpts devpts rw\n");
     for (int i = 0; i < m->options.fs.nbinds; i++) {
         const struct fs_bind *b = &m->options.fs.binds[i];
-        (void)strbuf_printf(s, "%d 1 8:1 %s %s %s,relatime - ext4 /dev/root rw\n", i + 4, b->host,
+        (void)strbuf_printf(s, "%d 1 8:1 %s %s %s,relatime - ext4 /dev/root rw\n", i + 6, b->host,
                             b->guest, b->ro ? "ro" : "rw");
     }
     return s->failed ? -ENOMEM : 0;
+}
+
+static int show_pty_nr(struct machine *m, struct strbuf *s)
+{
+    return strbuf_printf(s, "%u\n", m->fs->ttys.live);
 }
 
 // ---- the tree
@@ -256,6 +265,7 @@ static const struct row rows[] = {
     {"self", NULL, NULL},
     {"thread-self", NULL, NULL},
     {"mounts", NULL, NULL},
+    {"net", NULL, NULL},
     {"cmdline", show_cmdline, NULL},
     {"cpuinfo", show_cpuinfo, NULL},
     {"devices", show_devices, NULL},
@@ -271,8 +281,19 @@ static const struct row rows[] = {
     {"uptime", show_uptime, NULL},
     {"version", show_version, NULL},
     {"vmstat", show_vmstat, NULL},
+    {"tty/drivers", NULL, "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+                          "/dev/ptmx            /dev/ptmx       5       2 system\n"
+                          "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"},
+    {"sys/fs/aio-max-nr", NULL, "65536\n"},
+    {"sys/fs/aio-nr", NULL, "0\n"},
+    {"sys/fs/epoll/max_user_watches", NULL, "1048576\n"},
     {"sys/fs/file-max", NULL, "9223372036854775807\n"},
     {"sys/fs/file-nr", NULL, "0\t0\t9223372036854775807\n"},
+    {"sys/fs/inotify/max_queued_events", NULL, "16384\n"},
+    {"sys/fs/inotify/max_user_instances", NULL, "128\n"},
+    {"sys/fs/inotify/max_user_watches", NULL, "1048576\n"},
+    {"sys/fs/lease-break-time", NULL, "45\n"},
+    {"sys/fs/leases-enable", NULL, "1\n"},
     {"sys/fs/mqueue/msg_default", a_setting, NULL},
     {"sys/fs/mqueue/msg_max", a_setting, NULL},
     {"sys/fs/mqueue/msgsize_default", a_setting, NULL},
@@ -280,8 +301,16 @@ static const struct row rows[] = {
     {"sys/fs/mqueue/queues_max", a_setting, NULL},
     {"sys/fs/nr_open", NULL, "1048576\n"},
     {"sys/fs/pipe-max-size", NULL, "1048576\n"},
+    {"sys/fs/pipe-user-pages-hard", NULL, "0\n"},
+    {"sys/fs/pipe-user-pages-soft", NULL, "16384\n"},
+    {"sys/fs/protected_fifos", NULL, "0\n"},
+    {"sys/fs/protected_hardlinks", NULL, "1\n"},
+    {"sys/fs/protected_regular", NULL, "0\n"},
+    {"sys/fs/protected_symlinks", NULL, "1\n"},
+    {"sys/fs/suid_dumpable", NULL, "0\n"},
     {"sys/kernel/cap_last_cap", NULL, "40\n"},
     {"sys/kernel/core_pattern", NULL, "core\n"},
+    {"sys/kernel/core_uses_pid", NULL, "0\n"},
     {"sys/kernel/domainname", NULL, "(none)\n"},
     {"sys/kernel/hostname", show_hostname, NULL},
     {"sys/kernel/msgmax", a_setting, NULL},
@@ -292,28 +321,67 @@ static const struct row rows[] = {
     {"sys/kernel/ostype", NULL, "Linux\n"},
     {"sys/kernel/overflowgid", NULL, "65534\n"},
     {"sys/kernel/overflowuid", NULL, "65534\n"},
+    {"sys/kernel/panic", NULL, "0\n"},
+    {"sys/kernel/perf_event_paranoid", NULL, "3\n"},
     {"sys/kernel/pid_max", NULL, "4194304\n"},
+    {"sys/kernel/printk", NULL, "4\t4\t1\t7\n"},
+    {"sys/kernel/pty/max", NULL, "4096\n"},
+    {"sys/kernel/pty/nr", show_pty_nr, NULL},
     {"sys/kernel/random/boot_id", show_boot_id, NULL},
     {"sys/kernel/random/entropy_avail", NULL, "256\n"},
     {"sys/kernel/random/poolsize", NULL, "256\n"},
     {"sys/kernel/random/uuid", show_uuid, NULL},
     {"sys/kernel/randomize_va_space", NULL, "0\n"},
+    {"sys/kernel/sched_child_runs_first", NULL, "0\n"},
+    {"sys/kernel/sched_rr_timeslice_ms", NULL, "100\n"},
     {"sys/kernel/sem", a_setting, NULL},
     {"sys/kernel/shmall", a_setting, NULL},
     {"sys/kernel/shmmax", a_setting, NULL},
     {"sys/kernel/shmmni", a_setting, NULL},
+    {"sys/kernel/sysrq", NULL, "0\n"},
     {"sys/kernel/tainted", NULL, "0\n"},
     {"sys/kernel/threads-max", show_threads_max, NULL},
     {"sys/kernel/version", NULL, TINE_VERSION "\n"},
     {"sys/net/core/somaxconn", NULL, "4096\n"},
+    {"sys/vm/drop_caches", NULL, "0\n"},
     {"sys/vm/max_map_count", NULL, "65530\n"},
     {"sys/vm/mmap_min_addr", NULL, "65536\n"},
+    {"sys/vm/nr_hugepages", NULL, "0\n"},
+    {"sys/vm/overcommit_kbytes", NULL, "0\n"},
     {"sys/vm/overcommit_memory", NULL, "0\n"},
     {"sys/vm/overcommit_ratio", NULL, "50\n"},
     {"sys/vm/swappiness", NULL, "60\n"},
     {"sysvipc/msg", ipc_show_msg, NULL},
     {"sysvipc/sem", ipc_show_sem, NULL},
     {"sysvipc/shm", ipc_show_shm, NULL},
+    // What /sys shows (fs mounts ".sys" there): one processor, one node.
+#define CPU ".sys/devices/system/cpu/"
+#define NODE ".sys/devices/system/node/"
+    {CPU "cpu0/topology/cluster_id", NULL, "0\n"},
+    {CPU "cpu0/topology/core_cpus", NULL, "1\n"},
+    {CPU "cpu0/topology/core_cpus_list", NULL, "0\n"},
+    {CPU "cpu0/topology/core_id", NULL, "0\n"},
+    {CPU "cpu0/topology/core_siblings", NULL, "1\n"},
+    {CPU "cpu0/topology/core_siblings_list", NULL, "0\n"},
+    {CPU "cpu0/topology/package_cpus", NULL, "1\n"},
+    {CPU "cpu0/topology/package_cpus_list", NULL, "0\n"},
+    {CPU "cpu0/topology/physical_package_id", NULL, "0\n"},
+    {CPU "cpu0/topology/thread_siblings", NULL, "1\n"},
+    {CPU "cpu0/topology/thread_siblings_list", NULL, "0\n"},
+    {CPU "isolated", NULL, "\n"},
+    {CPU "kernel_max", NULL, "0\n"},
+    {CPU "offline", NULL, "\n"},
+    {CPU "online", NULL, "0\n"},
+    {CPU "possible", NULL, "0\n"},
+    {CPU "present", NULL, "0\n"},
+    {NODE "has_cpu", NULL, "0\n"},
+    {NODE "node0/cpulist", NULL, "0\n"},
+    {NODE "node0/cpumap", NULL, "1\n"},
+    {NODE "node0/distance", NULL, "10\n"},
+    {NODE "online", NULL, "0\n"},
+    {NODE "possible", NULL, "0\n"},
+    {".sys/kernel/mm/transparent_hugepage/enabled", NULL, "always madvise [never]\n"},
+    {".sys/kernel/mm/transparent_hugepage/hpage_pmd_size", NULL, "2097152\n"},
 };
 
 static bool is_link(const struct row *r)
@@ -404,7 +472,7 @@ int proc_system_list(struct machine *m, const char *rel, struct strbuf *out)
     const char *last = NULL;
     for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
         const char *name = below(&rows[i], rel, n);
-        if (!name)
+        if (!name || *name == '.') // ".sys" is not /proc's
             continue;
         size_t len = strcspn(name, "/");
         if (last && len == last_len && !memcmp(name, last, len))

@@ -1,11 +1,13 @@
 // The files below /proc/PID and /proc/PID/task/TID (proc(5) has the formats).
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/fdtable.h"
 #include "fs/tty.h"
 #include "kernel/proc.h"
+#include "kernel/syscall.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
 #include "mm/region.h"
@@ -99,7 +101,7 @@ static struct sizes sizes_of(const struct mm *mm)
         u64 n = (g->end - g->start) >> PAGE_SHIFT;
         bool own = g->start >= ALIGN_DOWN(mm->start_code, PAGE_SIZE) && g->start < mm->end_code;
         z.total += n;
-        if (g->flags & REGION_LOCKED)
+        if (mm->locked && g->flags & REGION_LOCKED)
             z.locked += n;
         if (g->flags & REGION_GROWSDOWN)
             z.stack += n;
@@ -328,7 +330,50 @@ static int show_mountinfo(struct machine *m, const struct proc_target *p, struct
     }
 FIXED(cgroup, "0::/\n")
 FIXED(zero, "0\n")
-FIXED(wchan, "0")
+FIXED(empty, "")
+FIXED(coredump_filter, "00000033\n")
+FIXED(timerslack, "50000\n")
+FIXED(setgroups, "allow\n")
+FIXED(autogroup, "/autogroup-1 nice 0\n")
+FIXED(net_dev, "Inter-|   Receive                                                |  Transmit\n"
+               " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs "
+               "drop fifo colls carrier compressed\n"
+               "    lo:       0       0    0    0    0     0          0         0        0       0    0 "
+               "   0    0     0       0          0\n")
+FIXED(net_tcp, "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
+               "inode\n")
+FIXED(net_tcp6, "  sl  local_address                         remote_address                        st "
+                "tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
+FIXED(net_route, "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n")
+FIXED(net_arp, "IP address       HW type     Flags       HW address            Mask     Device\n")
+FIXED(net_packet, "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n")
+FIXED(net_netlink, "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n")
+
+static int show_net_unix(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    (void)p;
+    return proc_net_unix(m, s);
+}
+
+static int show_net_sockstat(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    (void)p;
+    return proc_net_sockstat(m, s);
+}
+
+// Linux names the function of its own that sleeps; here it is the call that waits.
+static int show_wchan(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    bool waits = p->t && p->t->id != m->current && p->t->state == TASK_BLOCKED && p->t->call.active;
+    return strbuf_puts(s, waits ? syscall_name(p->t->call.number) : "0");
+}
+
+static int show_children(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    for (group_t id = p->g->children; id; id = group_at(m, id)->snext)
+        (void)strbuf_printf(s, "%u ", group_at(m, id)->pid);
+    return 0;
+}
 FIXED(idmap, "         0          0 4294967295\n")
 FIXED(io, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
           "cancelled_write_bytes: 0\n")
@@ -361,14 +406,20 @@ struct row {
 static const struct row rows[] = {
     {"fd", PROC_DIR, 0500, NULL},
     {"fdinfo", PROC_DIR, 0500, NULL},
+    {"net", PROC_DIR, 0555, NULL},
+    {"ns", PROC_DIR, 0511, NULL},
     {"task", PROC_DIR, 0555, NULL}, // not below a task
     {"cwd", PROC_LINK, 0777, NULL},
     {"exe", PROC_LINK, 0777, NULL},
     {"root", PROC_LINK, 0777, NULL},
     {"auxv", PROC_FILE, 0400, show_auxv},
+    {"autogroup", PROC_FILE, 0644, show_autogroup},
     {"cgroup", PROC_FILE, 0444, show_cgroup},
+    {"children", PROC_FILE, 0444, show_children}, // only below a task
+    {"clear_refs", PROC_FILE, 0200, show_empty},
     {"cmdline", PROC_FILE, 0444, show_cmdline},
     {"comm", PROC_FILE, 0644, show_comm},
+    {"coredump_filter", PROC_FILE, 0644, show_coredump_filter},
     {"environ", PROC_FILE, 0400, show_environ},
     {"gid_map", PROC_FILE, 0644, show_idmap},
     {"io", PROC_FILE, 0400, show_io},
@@ -377,26 +428,64 @@ static const struct row rows[] = {
     {"maps", PROC_FILE, 0444, proc_maps},
     {"mountinfo", PROC_FILE, 0444, show_mountinfo},
     {"mounts", PROC_FILE, 0444, show_mounts},
+    {"net/arp", PROC_FILE, 0444, show_net_arp},
+    {"net/dev", PROC_FILE, 0444, show_net_dev},
+    {"net/if_inet6", PROC_FILE, 0444, show_empty},
+    {"net/netlink", PROC_FILE, 0444, show_net_netlink},
+    {"net/packet", PROC_FILE, 0444, show_net_packet},
+    {"net/raw", PROC_FILE, 0444, show_net_tcp},
+    {"net/raw6", PROC_FILE, 0444, show_net_tcp6},
+    {"net/route", PROC_FILE, 0444, show_net_route},
+    {"net/sockstat", PROC_FILE, 0444, show_net_sockstat},
+    {"net/tcp", PROC_FILE, 0444, show_net_tcp},
+    {"net/tcp6", PROC_FILE, 0444, show_net_tcp6},
+    {"net/udp", PROC_FILE, 0444, show_net_tcp},
+    {"net/udp6", PROC_FILE, 0444, show_net_tcp6},
+    {"net/unix", PROC_FILE, 0444, show_net_unix},
     {"oom_adj", PROC_FILE, 0644, show_zero},
     {"oom_score", PROC_FILE, 0444, show_zero},
     {"oom_score_adj", PROC_FILE, 0644, show_oom_score_adj},
     {"personality", PROC_FILE, 0400, show_personality},
     {"schedstat", PROC_FILE, 0444, show_schedstat},
+    {"sessionid", PROC_FILE, 0444, show_zero},
+    {"setgroups", PROC_FILE, 0644, show_setgroups},
     {"smaps", PROC_FILE, 0444, proc_smaps},
+    {"smaps_rollup", PROC_FILE, 0444, proc_smaps_rollup},
+    {"stack", PROC_FILE, 0400, show_empty},
     {"stat", PROC_FILE, 0444, show_stat},
     {"statm", PROC_FILE, 0444, show_statm},
     {"status", PROC_FILE, 0444, show_status},
     {"syscall", PROC_FILE, 0400, show_syscall},
+    {"timerslack_ns", PROC_FILE, 0666, show_timerslack},
     {"uid_map", PROC_FILE, 0644, show_idmap},
     {"wchan", PROC_FILE, 0444, show_wchan},
 };
 
 static const struct row *row_find(const struct proc_target *p, const char *name)
 {
-    for (u32 i = 0; i < ARRAY_LEN(rows); i++)
-        if (strcmp(rows[i].name, name) == 0 && !(p->thread && rows[i].kind == PROC_DIR && name[0] == 't'))
+    for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
+        bool elsewhere = p->thread ? rows[i].kind == PROC_DIR && name[0] == 't'
+                                   : rows[i].show == show_children;
+        if (strcmp(rows[i].name, name) == 0 && !elsewhere)
             return &rows[i];
+    }
     return NULL;
+}
+
+// Namespaces: one of each, and all processes are in it.
+static const char *const namespaces[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children",
+                                         "time", "time_for_children", "user", "uts"};
+
+// The text of the link "ns/NAME"; 0 = there is none.
+static size_t namespace_text(const char *name, char *buf, size_t cap)
+{
+    if (strncmp(name, "ns/", 3) != 0)
+        return 0;
+    for (u32 i = 0; i < ARRAY_LEN(namespaces); i++)
+        if (strcmp(namespaces[i], name + 3) == 0)
+            return (size_t)snprintf(buf, cap, "%.*s:[%u]", (int)strcspn(name + 3, "_"), name + 3,
+                                    4026531834u + i - (i == 5 || i == 7));
+    return 0;
 }
 
 // The file behind "fd/3" or "fdinfo/3"; 0 = none.
@@ -423,6 +512,9 @@ int proc_task_kind(struct machine *m, const struct proc_target *p, const char *n
         *mode = r->mode;
         return r->kind;
     }
+    char text[64];
+    if (namespace_text(name, text, sizeof text))
+        return PROC_LINK;
     file_t file = fd_of(p, name, "fd/", &fd);
     if (file) {
         u32 access = file_at(m->fs, file)->flags & ABI_O_ACCMODE;
@@ -443,9 +535,12 @@ i64 proc_task_file(struct machine *m, const struct proc_target *p, const char *n
     u32 fd;
     (void)m;
     if (strcmp(name, "exe") == 0) {
-        const struct mm *mm = mm_of(p);
-        return mm ? (i64)mm->exe_file : -ENOENT;
+        return mm_of(p) ? 0 : -ENOENT; // its name is walked
     }
+    if (p->t && p->t->fs && strcmp(name, "cwd") == 0)
+        return (i64)p->t->fs->c->cwd;
+    if (p->t && p->t->fs && strcmp(name, "root") == 0)
+        return (i64)p->t->fs->c->root;
     if (strncmp(name, "fd/", 3) != 0)
         return 0;
     file_t file = fd_of(p, name, "fd/", &fd);
@@ -477,9 +572,7 @@ i64 proc_task_link(struct machine *m, const struct proc_target *p, const char *n
     if (!p->t)
         return -ENOENT;
     if (strcmp(name, "exe") == 0) {
-        if (p->t->mm && p->g->exe)
-            return link_text(p->g->exe, buf, cap);
-        return p->t->mm && p->t->mm->exe_file ? link_file(m, p->t->mm->exe_file, buf, cap) : -ENOENT;
+        return p->t->mm && p->g->exe ? link_text(p->g->exe, buf, cap) : -ENOENT;
     }
     if (!p->t->fs)
         return -ENOENT;
@@ -487,6 +580,9 @@ i64 proc_task_link(struct machine *m, const struct proc_target *p, const char *n
         return link_file(m, p->t->fs->c->cwd, buf, cap);
     if (strcmp(name, "root") == 0)
         return link_file(m, p->t->fs->c->root, buf, cap);
+    char text[64];
+    if (namespace_text(name, text, sizeof text))
+        return link_text(text, buf, cap);
     return -EINVAL;
 }
 
@@ -565,13 +661,20 @@ int proc_task_list(struct machine *m, const struct proc_target *p, const char *n
 {
     if (!*name) {
         for (u32 i = 0; i < ARRAY_LEN(rows); i++)
-            if (row_find(p, rows[i].name))
+            if (row_find(p, rows[i].name) && !strchr(rows[i].name, '/'))
                 entry(out, rows[i].kind == PROC_DIR ? 'd' : rows[i].kind == PROC_LINK ? 'l' : '-',
                       rows[i].name);
     } else if (strcmp(name, "fd") == 0 || strcmp(name, "fdinfo") == 0) {
         const struct fdtable *files = p->t ? p->t->files : NULL;
         for (i64 fd = files ? fd_next(files, 0) : -1; fd >= 0; fd = fd_next(files, (u32)fd + 1))
             number_entry(out, name[2] ? '-' : 'l', (u64)fd);
+    } else if (strcmp(name, "net") == 0) {
+        for (u32 i = 0; i < ARRAY_LEN(rows); i++)
+            if (strncmp(rows[i].name, "net/", 4) == 0)
+                entry(out, '-', rows[i].name + 4);
+    } else if (strcmp(name, "ns") == 0) {
+        for (u32 i = 0; i < ARRAY_LEN(namespaces); i++)
+            entry(out, 'l', namespaces[i]);
     } else if (strcmp(name, "task") == 0 && !p->thread) {
         for (task_t id = p->g->tasks; id; id = task_at(m, id)->gnext)
             number_entry(out, 'd', task_at(m, id)->tid);

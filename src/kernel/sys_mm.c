@@ -209,37 +209,57 @@ i64 sys_mincore(struct machine *m, struct task *t, const u64 *a)
     return 0;
 }
 
-static i64 lock_range(struct task *t, u64 addr, u64 length)
+// Nothing is ever swapped: a lock is a mark for who asks. A child starts without, so the marks that
+// it has from its parent go first.
+static int set_locked(struct mm *mm, u64 start, u64 end, bool on)
+{
+    if (!mm->locked && !on)
+        return 0;
+    int r = mm->locked ? 0 : region_change(mm, 0, MM_TOP, REGION_LOCKED, 0, ~0u);
+    if (r == 0)
+        r = region_change(mm, start, end, REGION_LOCKED, on ? REGION_LOCKED : 0, ~0u);
+    mm->locked = mm->locked || r == 0;
+    return r;
+}
+
+static i64 lock_range(struct task *t, u64 addr, u64 length, bool on)
 {
     u64 start = ALIGN_DOWN(addr, PAGE_SIZE), end = ALIGN_UP(addr + length, PAGE_SIZE);
     if (end < start)
         return -EINVAL;
-    return end > MM_TOP || !region_covers(t->mm, start, end) ? -ENOMEM : 0;
+    if (end > MM_TOP || !region_covers(t->mm, start, end))
+        return -ENOMEM;
+    return set_locked(t->mm, start, end, on);
+}
+
+static i64 lock_all(struct task *t, bool on)
+{
+    return set_locked(t->mm, 0, MM_TOP, on);
 }
 
 i64 sys_mlock(struct machine *m, struct task *t, const u64 *a)
 {
     (void)m;
-    return lock_range(t, a[0], a[1]);
+    return lock_range(t, a[0], a[1], true);
 }
 
 i64 sys_munlock(struct machine *m, struct task *t, const u64 *a)
 {
     (void)m;
-    return lock_range(t, a[0], a[1]);
+    return lock_range(t, a[0], a[1], false);
 }
 
 i64 sys_mlockall(struct machine *m, struct task *t, const u64 *a)
 {
     (void)m;
-    (void)t;
-    return a[0] == 0 || a[0] & ~7ULL || a[0] == 4 ? -EINVAL : 0;
+    if (a[0] == 0 || a[0] & ~7ULL || a[0] == 4)
+        return -EINVAL;
+    return a[0] & 1 ? lock_all(t, true) : 0; // MCL_CURRENT
 }
 
 i64 sys_munlockall(struct machine *m, struct task *t, const u64 *a)
 {
     (void)m;
-    (void)t;
     (void)a;
-    return 0;
+    return lock_all(t, false);
 }

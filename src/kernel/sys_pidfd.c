@@ -88,6 +88,23 @@ int pidfd_process(struct machine *m, struct task *t, u64 fd, u32 *pid, bool *non
     return 0;
 }
 
+// pidfd_send_signal also takes a descriptor of the directory /proc/PID.
+int pidfd_or_proc(struct machine *m, struct task *t, u64 fd, u32 *pid)
+{
+    u64 n = 0;
+    bool nonblock;
+    file_t file = fd_arg(t, fd);
+    if (!file || file_at(m->fs, file)->kind != FILE_PROCDIR)
+        return pidfd_process(m, t, fd, pid, &nonblock);
+    const char *rel = file_at(m->fs, file)->path;
+    for (; *rel >= '0' && *rel <= '9' && n < 1u << 24; rel++)
+        n = n * 10 + (u64)(*rel - '0');
+    if (*rel || !n)
+        return -EBADF;
+    *pid = (u32)n;
+    return pid_find(m, *pid) ? 0 : -ESRCH;
+}
+
 i64 sys_pidfd_open(struct machine *m, struct task *t, const u64 *a)
 {
     file_t file;

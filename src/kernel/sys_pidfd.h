@@ -10,4 +10,7 @@ void pidfd_forget(struct machine *m, struct group *g); // it is being reaped
 // The process behind a descriptor: 0, -EBADF, -ESRCH (reaped). nonblock: PIDFD_NONBLOCK
 MUST_CHECK int pidfd_process(struct machine *m, struct task *t, u64 fd, u32 *pid, bool *nonblock);
 
+// The same, or a descriptor of /proc/PID.
+MUST_CHECK int pidfd_or_proc(struct machine *m, struct task *t, u64 fd, u32 *pid);
+
 #endif

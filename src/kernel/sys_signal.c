@@ -269,10 +269,9 @@ i64 sys_pidfd_send_signal(struct machine *m, struct task *t, const u64 *a)
     struct g_siginfo info = {.signo = (i32)n, .code = G_SI_USER};
     info.user.pid = (i32)self->pid;
     info.user.uid = self->uid;
-    bool nonblock;
     if ((u32)a[3])
         return -EINVAL;
-    int r = pidfd_process(m, t, a[0], &pid, &nonblock);
+    int r = pidfd_or_proc(m, t, a[0], &pid);
     if (r && r != -ESRCH)
         return r;
     if (a[2]) {

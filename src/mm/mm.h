@@ -54,6 +54,7 @@ struct mm {
     struct mm_watch *watch; // of the running task; NULL = none
     u32 last;            // index of the region found last
     bool eager;          // --fork=eager: fork copies everything at once
+    bool locked;         // REGION_LOCKED counts: the marks are its own, not its parent's
     bool advised;        // some region has MADV_DONTFORK or MADV_WIPEONFORK
     u64 brk_start, brk;
     u64 stack_limit;     // bytes the stack may grow to (RLIMIT_STACK)
@@ -62,7 +63,6 @@ struct mm {
     u64 touched;         // pages ever filled in: a bound of the resident set's peak
     u64 start_code, end_code, start_stack, arg_start, arg_end, env_start, env_end; // for /proc
     gva_t vdso;
-    u32 exe_file;        // kernel's: file id of the executable, 0 = none
 };
 
 MUST_CHECK int mm_new(struct store *s, struct stats *stats, struct mm **out);
