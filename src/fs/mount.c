@@ -99,7 +99,7 @@ static int add_shm(struct fs *fs)
 
 int mounts_new(struct fs *fs, const struct fs_options *options)
 {
-    fs->mounts = mem_zalloc((size_t)(5 + options->nbinds) * sizeof(struct mount));
+    fs->mounts = mem_zalloc((size_t)(6 + options->nbinds) * sizeof(struct mount));
     if (!fs->mounts)
         return -ENOMEM;
     int root = host_openat(HOST_CWD, options->root ? options->root : "/", AS_DIR, 0);
