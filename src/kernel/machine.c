@@ -21,8 +21,10 @@
 #include "kernel/waiter.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
+#include "mm/pagetable.h"
 
 #define SLICE 500000u        // instructions a task runs before the next one's turn, as a rule
+#define REAP_EVERY 64u        // page-table nodes of an ended process, freed between two turns
 #define POLL_EVERY 8u        // slices between looks at host descriptors while others run
 #define SYNC_EVERY 1000000000u // ns between write-backs of shared file pages
 #define PID_CHUNKS 4096u
@@ -173,6 +175,7 @@ void machine_free(struct machine *m)
     ipc_free(m);
     socket_end(m);
     if (m->store) {
+        (void)node_reap(m->store, ~0u);
         pagecache_drop(m->store);
         cpu_free(&m->cpu);
         cpu_store_free(m->options.engine, m->store);
@@ -547,6 +550,8 @@ void machine_run(struct machine *m)
         if ((m->deadline_host || m->options.fuel) && limits_reached(m))
             break;
         task_t id = m->run_head;
+        if (node_reap(m->store, REAP_EVERY) && !id)
+            continue;
         if (!id) {
             if (m->options.wait_all && nobody_left(m))
                 break;

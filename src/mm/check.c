@@ -52,6 +52,7 @@ static void check_regions(const struct mm *m)
 
 void mm_check(struct store *s, struct mm *const *mms, u32 n)
 {
+    (void)node_reap(s, ~0u);
     struct seen seen = {.size = s->nodes_used * 4ULL + 16};
     u32 *frames = calloc(s->fresh, sizeof *frames);
     seen.node = calloc(seen.size, sizeof *seen.node);

@@ -56,6 +56,7 @@ int store_new(struct store **out, u64 memory_limit)
 
 void store_free(struct store *s)
 {
+    (void)node_reap(s, ~0u);
     pagecache_free(s);
     ASSERT_THAT(s->used == 0, "F1");
     ASSERT_THAT(s->nodes_used == 0, "P1");
@@ -70,7 +71,7 @@ static int frame_take(struct store *s, frame_t *out, bool *clean)
 {
     if (mem_should_fail())
         return -ENOMEM;
-    if (s->used >= s->limit && !pagecache_shrink(s))
+    if (s->used >= s->limit && !(node_reap(s, ~0u) && s->used < s->limit) && !pagecache_shrink(s))
         return -ENOMEM;
     if (s->free_head != FRAME_NONE) {
         *out = s->free_head;

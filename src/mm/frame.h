@@ -31,6 +31,8 @@ struct frame {
     frame_t next;  // in the free list
 };
 
+struct node;
+
 // What a fork family of machines shares (law L5): frames, table nodes, page cache, decoded code.
 struct store {
     u8 *arena;
@@ -48,6 +50,7 @@ struct store {
     void *node_free;   // page-table nodes, see pagetable.c
     void *node_chunks;
     u32 nodes_used;
+    struct node *retired; // page-table nodes of ended processes, still to be freed
     struct pagecache *cache;
 };
 

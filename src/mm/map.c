@@ -62,7 +62,12 @@ static bool over_limit(const struct mm *m, const struct map_request *q)
     u64 pages = q->length >> PAGE_SHIFT;
     if (m->total_pages + pages > m->as_limit >> PAGE_SHIFT)
         return true;
-    return q->prot & MM_WRITE && !q->backing && pages > m->store->limit - MIN(m->store->limit, m->store->used);
+    struct store *s = m->store;
+    if (!(q->prot & MM_WRITE) || q->backing)
+        return false;
+    if (pages > s->limit - MIN(s->limit, s->used))
+        (void)node_reap(s, ~0u);
+    return pages > s->limit - MIN(s->limit, s->used);
 }
 
 int mm_map(struct mm *m, const struct map_request *q, gva_t *out)

@@ -44,7 +44,7 @@ void mm_put(struct mm *m)
         tlb_flush(m->tlb);
         m->tlb->mm = NULL;
     }
-    node_put(m->store, m->root);
+    node_retire(m->store, m->root);
     regions_put(m->store, m->regions);
     mem_free(m);
 }

@@ -85,6 +85,47 @@ void node_put(struct store *s, struct node *n)
     node_release(s, n);
 }
 
+#define RETIRE_NOW 256 // nodes: processes with less than some 64 MiB never wait
+
+// The link in the list takes the place of the first entry, which is let go before.
+static void retire(struct store *s, struct node *n)
+{
+    if (!n)
+        return;
+    ASSERT_THAT(n->refs > 0, "P1");
+    if (--n->refs)
+        return;
+    if (n->level > 0)
+        retire(s, n->child[0]);
+    else if (n->pte[0])
+        frame_put(s, pte_frame(n->pte[0]));
+    n->next_free = s->retired;
+    s->retired = n;
+}
+
+bool node_reap(struct store *s, u32 budget)
+{
+    bool any = s->retired != NULL;
+    while (s->retired && budget--) {
+        struct node *n = s->retired;
+        s->retired = n->next_free;
+        for (int i = 1; i < NODE_ENTRIES; i++) {
+            if (n->level > 0)
+                retire(s, n->child[i]);
+            else if (n->pte[i])
+                frame_put(s, pte_frame(n->pte[i]));
+        }
+        node_release(s, n);
+    }
+    return any;
+}
+
+void node_retire(struct store *s, struct node *n)
+{
+    retire(s, n);
+    (void)node_reap(s, RETIRE_NOW);
+}
+
 // ---- the heart -----------------------------------------------------------------------------------
 
 // Makes the node at *edge this table's own: keeps it, makes it, or copies it (P2, P4).

@@ -55,6 +55,11 @@ static inline struct node *node_get(struct node *n)
 }
 
 void node_put(struct store *s, struct node *n); // NULL is fine; the last edge's put frees the subtree
+// The same for an address space that ends (law L12): a small tree is freed at once, what is left of a
+// large one waits for node_reap, in the list store->retired. Nobody else has an edge to those nodes.
+void node_retire(struct store *s, struct node *n);
+// Frees up to `budget` retired nodes and what they hold alone. True if any was left to free.
+bool node_reap(struct store *s, u32 budget);
 void node_chunks_free(struct store *s);
 
 // The entry for va; 0 for a hole. *shared: some node on the way has refs > 1.

@@ -11,6 +11,7 @@
 #include "base/stats.h"
 #include "mm/check.h"
 #include "mm/map.h"
+#include "mm/pagetable.h"
 #include "mm/pagecache.h"
 #include "mm/tlb.h"
 #include "mm/uaccess.h"
@@ -244,10 +245,43 @@ static void counters(void)
     store_free(s);
 }
 
+// The end of a large address space leaves most of it to be freed later, in pieces (law L12); its memory
+// is there at once for who needs it, and a page that a fork still has is not touched.
+static void large_exit(void)
+{
+    enum { LARGE = 30000 };
+    struct store *s;
+    struct mm *a, *b;
+    struct map_request q = {.addr = BASE, .length = LARGE * PAGE_SIZE, .prot = 3, .fixed = true};
+    gva_t at;
+    u64 got;
+    tlb_init(&tlb);
+    tlb.mm = NULL;
+    CHECK(store_new(&s, (LARGE + 100) * PAGE_SIZE) == 0 && mm_new(s, &stats, &a) == 0);
+    CHECK(mm_map(a, &q, &at) == 0);
+    CHECK(uaccess_write_u64(a, BASE, 77) == 0 && mm_fork(a, &b) == 0);
+    for (u32 i = 0; i < LARGE; i++)
+        CHECK(uaccess_write_u64(a, BASE + i * PAGE_SIZE, i) == 0);
+    mm_put(a);
+    CHECK(s->used > LARGE / 4);
+    u64 before = s->nodes_used;
+    CHECK(node_reap(s, 10) && s->nodes_used == before - 10);
+    CHECK(mm_new(s, &stats, &a) == 0 && mm_map(a, &q, &at) == 0); // all of it must fit again
+    for (u32 i = 0; i < LARGE; i++)
+        CHECK(uaccess_write_u64(a, BASE + i * PAGE_SIZE, i) == 0);
+    CHECK(uaccess_read_u64(b, &got, BASE) == 0 && got == 77);
+    mm_put(a);
+    mm_check(s, &b, 1);
+    CHECK(s->used == 1 && !node_reap(s, 1));
+    mm_put(b);
+    store_free(s);
+}
+
 int main(int argc, char **argv)
 {
     u32 rounds = argc > 1 ? (u32)atoi(argv[1]) : 300;
     counters();
+    large_exit();
     for (u32 i = 0; i < rounds; i++)
         schedule(i + 1, 400, i % 4 == 3, 0);
     for (u64 n = 1; n < 700; n++)
