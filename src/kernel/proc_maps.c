@@ -56,11 +56,6 @@ int proc_maps(struct machine *m, const struct proc_target *p, struct strbuf *out
 
 // ---- smaps
 
-static bool is_locked(const struct mm *mm, const struct region *g)
-{
-    return mm->locked && g->flags & REGION_LOCKED;
-}
-
 struct use { // pages
     u64 resident, shared, copied, anonymous;
     u64 share;  // proportional, in 4096ths
@@ -109,7 +104,7 @@ int proc_smaps_rollup(struct machine *m, const struct proc_target *p, struct str
         kind[0] += (u.resident - u.shared) * 4;
         kind[1] += u.shared * 4;
         anonymous += u.anonymous * 4;
-        locked += is_locked(mm, g) ? u.share / 1024 : 0;
+        locked += region_locked(mm, g) ? u.share / 1024 : 0;
     }
     if (!mm || !mm->regions->count)
         return 0;
@@ -151,13 +146,13 @@ static void smaps_entry(const struct mm *mm, const struct region *g, struct strb
     line_kb(s, "AnonHugePages:", 0);
     line_kb(s, "Swap:", 0);
     line_kb(s, "SwapPss:", 0);
-    line_kb(s, "Locked:", is_locked(mm, g) ? u.share / 1024 : 0);
+    line_kb(s, "Locked:", region_locked(mm, g) ? u.share / 1024 : 0);
     (void)strbuf_puts(s, "THPeligible:    0\nVmFlags:");
     (void)strbuf_printf(s, "%s%s%s%s mr mw me%s%s%s%s \n", g->prot & MM_READ ? " rd" : "",
                         g->prot & MM_WRITE ? " wr" : "", g->prot & MM_EXEC ? " ex" : "",
                         g->flags & REGION_SHARED ? " sh" : "",
                         g->flags & REGION_GROWSDOWN ? " gd" : "",
-                        is_locked(mm, g) ? " lo" : "",
+                        region_locked(mm, g) ? " lo" : "",
                         g->flags & REGION_DONTFORK ? " dc" : "",
                         g->flags & REGION_WIPEONFORK ? " wf" : "");
 }

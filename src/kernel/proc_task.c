@@ -101,7 +101,7 @@ static struct sizes sizes_of(const struct mm *mm)
         u64 n = (g->end - g->start) >> PAGE_SHIFT;
         bool own = g->start >= ALIGN_DOWN(mm->start_code, PAGE_SIZE) && g->start < mm->end_code;
         z.total += n;
-        if (mm->locked && g->flags & REGION_LOCKED)
+        if (region_locked(mm, g))
             z.locked += n;
         if (g->flags & REGION_GROWSDOWN)
             z.stack += n;

@@ -202,18 +202,31 @@ i64 sys_prctl(struct machine *m, struct task *t, const u64 *a)
 
 // ---- barriers
 
-// One hart runs at a time and a switch between threads orders everything, so each is a no-op.
+enum { MB_GLOBAL = 1, MB_GLOBAL_EXPEDITED = 2, MB_REGISTER_GLOBAL = 4, MB_PRIVATE = 8,
+       MB_REGISTER_PRIVATE = 16, MB_SYNC_CORE = 32, MB_REGISTER_SYNC_CORE = 64 };
+
+// One hart runs at a time and a switch between threads orders everything, so each is a no-op; but who
+// uses a private one has to have said so before.
 i64 sys_membarrier(struct machine *m, struct task *t, const u64 *a)
 {
-    const u32 known = 0x7f; // GLOBAL .. REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
-    (void)m;
-    (void)t;
+    const u32 known = 0x7f;
     u32 cmd = (u32)a[0];
-    if (a[1])
+    (void)m;
+    if ((u32)a[1])
         return -EINVAL;
-    if (cmd == 0)
+    switch (cmd) {
+    case 0: // QUERY
         return known;
-    return cmd & known && (cmd & (cmd - 1)) == 0 ? 0 : -EINVAL;
+    case MB_REGISTER_GLOBAL: case MB_REGISTER_PRIVATE: case MB_REGISTER_SYNC_CORE:
+        t->mm->barriers |= (u16)cmd;
+        return 0;
+    case MB_GLOBAL: case MB_GLOBAL_EXPEDITED:
+        return 0;
+    case MB_PRIVATE: case MB_SYNC_CORE:
+        return t->mm->barriers & cmd << 1 ? 0 : -EPERM;
+    default:
+        return -EINVAL;
+    }
 }
 
 // Stores drop decoded code at once (frame_will_change), so that there is nothing to flush.

@@ -3,17 +3,13 @@
 #include <errno.h>
 
 #include "kernel/elf.h"
+#include "kernel/sys_mm.h"
 #include "kernel/syscall.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
 #include "mm/pagetable.h"
 #include "mm/tlb.h"
 #include "mm/uaccess.h"
-
-enum { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8,
-       MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK, MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_HUGEPAGE,
-       MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_COLD,
-       MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_DONTNEED_LOCKED };
 
 i64 sys_brk(struct machine *m, struct task *t, const u64 *a)
 {
@@ -56,22 +52,48 @@ static int file_mapping(struct machine *m, struct task *t, u64 fd, u64 offset, s
     return r;
 }
 
-i64 sys_mmap(struct machine *m, struct task *t, const u64 *a)
+#define MAP_KNOWN                                                                                 \
+    (G_MAP_TYPE | G_MAP_FIXED | G_MAP_ANONYMOUS | G_MAP_GROWSDOWN | G_MAP_LOCKED | G_MAP_NORESERVE |   \
+     G_MAP_POPULATE | G_MAP_STACK | G_MAP_FIXED_NOREPLACE | G_MAP_IGNORED)
+
+// What is wrong with the flags, in the order in which Linux looks.
+static int mmap_check(struct task *t, const u64 *a)
 {
     u64 flags = a[3], type = flags & G_MAP_TYPE;
+    if (a[5] & PAGE_MASK)
+        return -EINVAL;
+    if (!(flags & G_MAP_ANONYMOUS) && !fd_arg(t, a[4]))
+        return -EBADF;
+    if (a[1] == 0)
+        return -EINVAL;
+    if (ALIGN_UP(a[1], PAGE_SIZE) < a[1])
+        return -ENOMEM;
+    if (type < G_MAP_SHARED || type > G_MAP_SHARED_VALIDATE)
+        return -EINVAL;
+    if (type == G_MAP_SHARED_VALIDATE && flags & G_MAP_ANONYMOUS)
+        return -EINVAL;
+    if (type == G_MAP_SHARED_VALIDATE && flags & ~(u64)MAP_KNOWN)
+        return -EOPNOTSUPP; // MAP_SYNC among them
+    return flags & G_MAP_HUGETLB ? -ENOMEM : 0; // there are no huge pages
+}
+
+i64 sys_mmap(struct machine *m, struct task *t, const u64 *a)
+{
+    u64 flags = a[3];
     struct map_request q = {.addr = a[0], .length = ALIGN_UP(a[1], PAGE_SIZE), .prot = a[2] & 7,
                             .fixed = flags & (G_MAP_FIXED | G_MAP_FIXED_NOREPLACE),
                             .noreplace = flags & G_MAP_FIXED_NOREPLACE};
     gva_t at;
-    if (a[1] == 0 || a[5] & PAGE_MASK || type < G_MAP_SHARED || type > G_MAP_SHARED_VALIDATE)
-        return -EINVAL;
-    if (q.length < a[1])
-        return -ENOMEM;
-    if (type != G_MAP_PRIVATE)
+    bool lock = flags & G_MAP_LOCKED || t->mm->lock_future;
+    int r = mmap_check(t, a);
+    if (r == 0 && lock)
+        r = lock_allowed(m, t, flags & G_MAP_LOCKED, q.length);
+    if (r)
+        return r;
+    if ((flags & G_MAP_TYPE) != G_MAP_PRIVATE)
         q.flags |= REGION_SHARED;
     if (flags & G_MAP_GROWSDOWN)
         q.flags |= REGION_GROWSDOWN;
-    int r = 0;
     if (!(flags & G_MAP_ANONYMOUS))
         r = file_mapping(m, t, a[4], a[5], &q);
     else if (q.flags & REGION_SHARED)
@@ -81,7 +103,13 @@ i64 sys_mmap(struct machine *m, struct task *t, const u64 *a)
     r = mm_map(t->mm, &q, &at);
     if (r && q.backing)
         backing_put(m->store, q.backing);
-    return r ? r : (i64)at;
+    if (r)
+        return r;
+    if (lock && region_lock(t->mm, at, at + q.length, true))
+        lock = false;
+    if ((lock && t->mm->lock_future != LOCK_ON_FAULT) || flags & G_MAP_POPULATE)
+        (void)!mm_populate(t->mm, at, at + q.length);
+    return (i64)at;
 }
 
 i64 sys_munmap(struct machine *m, struct task *t, const u64 *a)
@@ -118,148 +146,31 @@ i64 sys_mremap(struct machine *m, struct task *t, const u64 *a)
     return r ? r : (i64)at;
 }
 
-static int populate(struct task *t, gva_t from, u64 n, enum mm_access want)
+// remap_file_pages(2), as Linux does it since 4.0: a mapping of its own for the window.
+i64 sys_remap_file_pages(struct machine *m, struct task *t, const u64 *a)
 {
-    for (gva_t va = from; va < from + n; va += PAGE_SIZE) {
-        int r = uaccess_check(t->mm, va, 1, want);
-        if (r)
-            return r;
+    gva_t start = ALIGN_DOWN(a[0], PAGE_SIZE), at;
+    u64 n = ALIGN_DOWN(a[1], PAGE_SIZE);
+    if (a[2] || start + n <= start || a[3] + (n >> PAGE_SHIFT) < a[3])
+        return -EINVAL;
+    const struct region *g = region_find(t->mm, start);
+    if (!g || !(g->flags & REGION_SHARED) || !g->backing)
+        return -EINVAL;
+    struct region first = *g;
+    if (start + n > MM_TOP || !region_covers(t->mm, start, start + n))
+        return -EINVAL;
+    for (u32 i = regions_after(t->mm->regions, start); i < t->mm->regions->count; i++) {
+        const struct region *next = &t->mm->regions->at[i];
+        if (next->start >= start + n)
+            break;
+        if (next->backing != first.backing || next->flags != first.flags || next->prot != first.prot)
+            return -EINVAL;
     }
-    return 0;
-}
-
-i64 sys_madvise(struct machine *m, struct task *t, const u64 *a)
-{
-    u64 n = ALIGN_UP(a[1], PAGE_SIZE);
-    u32 clear = 0, set = 0;
-    bool private_only = false;
-    (void)m;
-    if (a[0] & PAGE_MASK || n < a[1])
-        return -EINVAL;
-    switch (a[2]) {
-    case MADV_DONTNEED:
-    case MADV_DONTNEED_LOCKED:
-    case MADV_FREE:
-    case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL: case MADV_WILLNEED:
-    case MADV_MERGEABLE: case MADV_UNMERGEABLE: case MADV_HUGEPAGE: case MADV_NOHUGEPAGE:
-    case MADV_DONTDUMP: case MADV_DODUMP: case MADV_COLD: case MADV_PAGEOUT:
-    case MADV_POPULATE_READ: case MADV_POPULATE_WRITE:
-        break;
-    case MADV_DONTFORK:
-        set = REGION_DONTFORK;
-        break;
-    case MADV_DOFORK:
-        clear = REGION_DONTFORK;
-        break;
-    case MADV_WIPEONFORK:
-        set = REGION_WIPEONFORK;
-        private_only = true;
-        break;
-    case MADV_KEEPONFORK:
-        clear = REGION_WIPEONFORK;
-        break;
-    default:
-        return -EINVAL;
-    }
-    if (n == 0)
-        return 0;
-    if (a[0] >= MM_TOP || n > MM_TOP - a[0] || !region_covers(t->mm, a[0], a[0] + n))
-        return -ENOMEM;
-    if (private_only || a[2] == MADV_FREE)
-        for (u32 i = regions_after(t->mm->regions, a[0]);
-             i < t->mm->regions->count && t->mm->regions->at[i].start < a[0] + n; i++)
-            if (t->mm->regions->at[i].backing)
-                return -EINVAL;
-    if (a[2] == MADV_DONTNEED || a[2] == MADV_FREE || a[2] == MADV_DONTNEED_LOCKED)
-        return mm_discard(t->mm, a[0], n);
-    if (a[2] == MADV_POPULATE_READ || a[2] == MADV_POPULATE_WRITE)
-        return populate(t, a[0], n, a[2] == MADV_POPULATE_READ ? MM_READ : MM_WRITE);
-    if (!set && !clear)
-        return 0;
-    t->mm->advised = true;
-    return region_change(t->mm, a[0], a[0] + n, clear, set, ~0u);
-}
-
-i64 sys_msync(struct machine *m, struct task *t, const u64 *a)
-{
-    u64 n = ALIGN_UP(a[1], PAGE_SIZE);
-    (void)m;
-    if (a[0] & PAGE_MASK || a[2] & ~7ULL || (a[2] & 5) == 5)
-        return -EINVAL;
-    if (n < a[1] || a[0] >= MM_TOP || n > MM_TOP - a[0])
-        return -ENOMEM;
-    return mm_sync(t->mm, a[0], n);
-}
-
-i64 sys_mincore(struct machine *m, struct task *t, const u64 *a)
-{
-    u64 n = ALIGN_UP(a[1], PAGE_SIZE);
-    (void)m;
-    if (a[0] & PAGE_MASK)
-        return -EINVAL;
-    if (a[0] >= MM_TOP || n > MM_TOP - a[0] || !region_covers(t->mm, a[0], a[0] + n))
-        return -ENOMEM;
-    for (u64 i = 0; i < n >> PAGE_SHIFT; i++) {
-        bool shared;
-        u8 there = pt_find(t->mm->root, a[0] + (i << PAGE_SHIFT), &shared) != 0;
-        int r = uaccess_write(t->mm, a[2] + i, &there, 1);
-        if (r)
-            return r;
-    }
-    return 0;
-}
-
-// Nothing is ever swapped: a lock is a mark for who asks. A child starts without, so the marks that
-// it has from its parent go first.
-static int set_locked(struct mm *mm, u64 start, u64 end, bool on)
-{
-    if (!mm->locked && !on)
-        return 0;
-    int r = mm->locked ? 0 : region_change(mm, 0, MM_TOP, REGION_LOCKED, 0, ~0u);
-    if (r == 0)
-        r = region_change(mm, start, end, REGION_LOCKED, on ? REGION_LOCKED : 0, ~0u);
-    mm->locked = mm->locked || r == 0;
+    struct map_request q = {.addr = start, .length = n, .prot = first.prot, .flags = first.flags,
+                            .fixed = true, .backing = first.backing, .page = a[3]};
+    backing_get(q.backing);
+    int r = mm_map(t->mm, &q, &at);
+    if (r)
+        backing_put(m->store, q.backing);
     return r;
-}
-
-static i64 lock_range(struct task *t, u64 addr, u64 length, bool on)
-{
-    u64 start = ALIGN_DOWN(addr, PAGE_SIZE), end = ALIGN_UP(addr + length, PAGE_SIZE);
-    if (end < start)
-        return -EINVAL;
-    if (end > MM_TOP || !region_covers(t->mm, start, end))
-        return -ENOMEM;
-    return set_locked(t->mm, start, end, on);
-}
-
-static i64 lock_all(struct task *t, bool on)
-{
-    return set_locked(t->mm, 0, MM_TOP, on);
-}
-
-i64 sys_mlock(struct machine *m, struct task *t, const u64 *a)
-{
-    (void)m;
-    return lock_range(t, a[0], a[1], true);
-}
-
-i64 sys_munlock(struct machine *m, struct task *t, const u64 *a)
-{
-    (void)m;
-    return lock_range(t, a[0], a[1], false);
-}
-
-i64 sys_mlockall(struct machine *m, struct task *t, const u64 *a)
-{
-    (void)m;
-    if (a[0] == 0 || a[0] & ~7ULL || a[0] == 4)
-        return -EINVAL;
-    return a[0] & 1 ? lock_all(t, true) : 0; // MCL_CURRENT
-}
-
-i64 sys_munlockall(struct machine *m, struct task *t, const u64 *a)
-{
-    (void)m;
-    (void)a;
-    return lock_all(t, false);
 }

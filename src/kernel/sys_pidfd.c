@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "kernel/access.h"
 #include "kernel/sys_file.h"
 
 #define PIDFD_NONBLOCK ABI_O_NONBLOCK
@@ -105,6 +106,20 @@ int pidfd_or_proc(struct machine *m, struct task *t, u64 fd, u32 *pid)
     return pid_find(m, *pid) ? 0 : -ESRCH;
 }
 
+int pidfd_traceable(struct machine *m, struct task *t, u64 fd, task_t *of)
+{
+    u32 pid;
+    bool nonblock;
+    int r = pidfd_process(m, t, fd, &pid, &nonblock);
+    if (r)
+        return r;
+    const struct group *g = group_of(m, task_at(m, pid_find(m, pid)));
+    if (g->dead || !g->tasks)
+        return -ESRCH;
+    *of = g->tasks;
+    return may_trace(m, t, task_at(m, *of)) ? 0 : -EPERM;
+}
+
 i64 sys_pidfd_open(struct machine *m, struct task *t, const u64 *a)
 {
     file_t file;
@@ -120,22 +135,15 @@ i64 sys_pidfd_open(struct machine *m, struct task *t, const u64 *a)
     return r ? r : fd_install(m, t, file, true);
 }
 
-// Another process of the same user: as for ptrace, near enough.
 i64 sys_pidfd_getfd(struct machine *m, struct task *t, const u64 *a)
 {
-    u32 pid;
-    bool nonblock;
+    task_t of;
     if ((u32)a[2])
         return -EINVAL;
-    int r = pidfd_process(m, t, a[0], &pid, &nonblock);
+    int r = pidfd_traceable(m, t, a[0], &of);
     if (r)
         return r;
-    struct group *g = group_of(m, task_at(m, pid_find(m, pid))), *self = group_of(m, t);
-    if (g->dead || !g->tasks)
-        return -ESRCH;
-    if (self->euid && (self->euid != g->uid || self->euid != g->suid || !g->dumpable))
-        return -EPERM;
-    file_t file = fd_arg(task_at(m, g->tasks), a[1]);
+    file_t file = fd_arg(task_at(m, of), a[1]);
     if (!file)
         return -EBADF;
     file_get(m->fs, file);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "kernel/access.h"
 #include "kernel/machine.h"
 #include "kernel/syscall.h"
 
@@ -42,10 +43,7 @@ i64 sys_sched_yield(struct machine *m, struct task *t, const u64 *a)
 
 static struct group *group_by_pid(struct machine *m, struct task *t, u64 pid)
 {
-    if ((i32)pid == 0)
-        return group_of(m, t);
-    task_t id = pid_find(m, (u32)pid);
-    return id ? group_of(m, task_at(m, id)) : NULL;
+    return (i32)pid == 0 ? group_of(m, t) : group_find(m, (u32)pid);
 }
 
 i64 sys_getpgid(struct machine *m, struct task *t, const u64 *a)

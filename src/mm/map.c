@@ -75,7 +75,7 @@ int mm_map(struct mm *m, const struct map_request *q, gva_t *out)
     gva_t at = q->addr;
     if (q->length == 0 || q->length > MM_TOP)
         return q->length ? -ENOMEM : -EINVAL;
-    if (over_limit(m, q))
+    if (over_limit(m, q) || m->regions->count >= REGIONS_MOST)
         return -ENOMEM;
     if (q->fixed) {
         if (at & PAGE_MASK)
@@ -110,7 +110,9 @@ int mm_unmap(struct mm *m, gva_t addr, u64 length)
     u32 i = regions_after(m->regions, addr);
     if (i == m->regions->count || m->regions->at[i].start >= addr + n)
         return 0;
-    int r = pt_unmap(m->store, m->stats, &m->root, addr, addr + n);
+    int r = region_split_allowed(m, addr, addr + n);
+    if (r == 0)
+        r = pt_unmap(m->store, m->stats, &m->root, addr, addr + n);
     flush(m);
     return r ? r : region_replace(m, addr, addr + n, NULL);
 }
@@ -254,7 +256,7 @@ gva_t mm_brk(struct mm *m, gva_t want)
     gva_t old = ALIGN_UP(m->brk, PAGE_SIZE), new = ALIGN_UP(want, PAGE_SIZE), at;
     if (new > old) {
         struct map_request q = {.addr = old, .length = new - old, .prot = MM_READ | MM_WRITE,
-                                .flags = REGION_HEAP, .fixed = true, .noreplace = true};
+                                .flags = REGION_HEAP | (m->lock_future ? REGION_LOCKED : 0), .fixed = true, .noreplace = true};
         if (mm_map(m, &q, &at))
             return m->brk;
     } else if (new < old && mm_unmap(m, new, old - new)) {

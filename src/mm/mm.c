@@ -81,6 +81,7 @@ static int duplicate(struct mm *parent, bool eager, bool advised, struct mm **ou
     m->tlb = NULL;
     m->watch = NULL;
     m->locked = false;
+    m->lock_future = 0;
     m->regions->refs++;
     if (eager) {
         int r = pt_copy_all(m->store, m->stats, parent->root, &m->root);

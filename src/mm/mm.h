@@ -54,12 +54,14 @@ struct mm {
     struct mm_watch *watch; // of the running task; NULL = none
     u32 last;            // index of the region found last
     bool eager;          // --fork=eager: fork copies everything at once
-    bool locked;         // REGION_LOCKED counts: the marks are its own, not its parent's
     bool advised;        // some region has MADV_DONTFORK or MADV_WIPEONFORK
     u64 brk_start, brk;
     u64 stack_limit;     // bytes the stack may grow to (RLIMIT_STACK)
     u64 data_limit, as_limit; // RLIMIT_DATA, RLIMIT_AS in bytes, ~0 = none
     u64 total_pages;     // of all regions
+    bool locked;         // REGION_LOCKED counts: locks are not inherited, though the list is shared
+    u8 lock_future;      // mlockall(MCL_FUTURE): what is mapped from now on is locked
+    u16 barriers;        // membarrier's registrations
     u64 touched;         // pages ever filled in: a bound of the resident set's peak
     u64 start_code, end_code, start_stack, arg_start, arg_end, env_start, env_end; // for /proc
     gva_t vdso;

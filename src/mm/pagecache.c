@@ -198,6 +198,12 @@ static u32 *page_slot(struct backing *b, u64 page)
     return c < b->nchunks && b->chunk[c] ? &b->chunk[c][page % CHUNK] : NULL;
 }
 
+bool backing_cached(const struct backing *b, u64 page)
+{
+    u64 c = page / CHUNK;
+    return c < b->nchunks && b->chunk[c] && b->chunk[c][page % CHUNK] != FRAME_NONE;
+}
+
 static int page_slot_make(struct backing *b, u64 page, u32 **out)
 {
     u64 c = page / CHUNK;

@@ -53,6 +53,7 @@ void backing_put(struct store *s, struct backing *b);
 // The frame of a page, read or made if it is not cached (the cache keeps its own reference).
 // -ENOMEM, -EFAULT beyond the end of the file (SIGBUS), or the read's error.
 MUST_CHECK int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out);
+bool backing_cached(const struct backing *b, u64 page);
 // Writes pages that shared mappings may have changed to the file. Host errors come back.
 int backing_sync(struct store *s, struct backing *b, u64 from, u64 to);
 

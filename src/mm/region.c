@@ -143,9 +143,29 @@ static void join_around(struct mm *m, gva_t start, gva_t end)
     }
 }
 
+// A change that cuts regions at start and end must leave no more than are allowed.
+static bool too_many(const struct regions *l, gva_t start, gva_t end)
+{
+    u32 i = regions_after(l, start), k = regions_after(l, end), cuts = 0;
+    if (l->count + 2 <= REGIONS_MOST)
+        return false;
+    cuts += i < l->count && l->at[i].start < start;
+    cuts += k < l->count && l->at[k].start < end;
+    return cuts && l->count + cuts > REGIONS_MOST;
+}
+
+int region_split_allowed(const struct mm *m, gva_t start, gva_t end)
+{
+    const struct regions *l = m->regions;
+    bool inside_one = regions_after(l, start) == regions_after(l, end);
+    return inside_one && too_many(l, start, end) ? -ENOMEM : 0;
+}
+
 int region_replace(struct mm *m, gva_t start, gva_t end, const struct region *fresh)
 {
-    int r = regions_own(m, 3);
+    int r = region_split_allowed(m, start, end);
+    if (r == 0)
+        r = regions_own(m, 3);
     if (r)
         return r;
     struct regions *l = m->regions;
@@ -169,6 +189,8 @@ int region_replace(struct mm *m, gva_t start, gva_t end, const struct region *fr
 
 int region_change(struct mm *m, gva_t start, gva_t end, u32 clear, u32 set, u32 prot)
 {
+    if (too_many(m->regions, start, end))
+        return -ENOMEM;
     int r = regions_own(m, 3);
     if (r)
         return r;
@@ -182,4 +204,31 @@ int region_change(struct mm *m, gva_t start, gva_t end, u32 clear, u32 set, u32 
     }
     join_around(m, start, end);
     return 0;
+}
+
+int region_lock(struct mm *m, gva_t start, gva_t end, bool lock)
+{
+    int r = 0;
+    if (!lock && !m->locked)
+        return 0;
+    if (!m->locked) { // marks that came by fork
+        r = region_change(m, 0, MM_TOP, REGION_LOCKED, 0, ~0u);
+        m->locked = r == 0;
+    }
+    return r ? r : region_change(m, start, end, REGION_LOCKED, lock ? REGION_LOCKED : 0, ~0u);
+}
+
+u64 region_locked_pages(const struct mm *m, gva_t start, gva_t end)
+{
+    u64 n = 0;
+    if (!m->locked)
+        return 0;
+    for (u32 i = regions_after(m->regions, start); i < m->regions->count; i++) {
+        const struct region *g = &m->regions->at[i];
+        if (g->start >= end)
+            break;
+        if (g->flags & REGION_LOCKED)
+            n += (MIN(end, g->end) - MAX(start, g->start)) >> PAGE_SHIFT;
+    }
+    return n;
 }

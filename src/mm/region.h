@@ -46,6 +46,18 @@ const struct region *region_find(struct mm *m, gva_t va); // NULL: nothing mappe
 MUST_CHECK int region_replace(struct mm *m, gva_t start, gva_t end, const struct region *fresh);
 // For each part of a region inside [start, end): flags = flags & ~clear | set; prot if not ~0.
 MUST_CHECK int region_change(struct mm *m, gva_t start, gva_t end, u32 clear, u32 set, u32 prot);
+#define REGIONS_MOST 65530u // vm.max_map_count
+
+// mlock's mark, which a forked child does not inherit.
+static inline bool region_locked(const struct mm *m, const struct region *g)
+{
+    return m->locked && g->flags & REGION_LOCKED;
+}
+// Whether [start, end) may be taken out of the middle of a region. -ENOMEM: there are too many.
+MUST_CHECK int region_split_allowed(const struct mm *m, gva_t start, gva_t end);
+// Locks or unlocks what is mapped in [start, end).
+MUST_CHECK int region_lock(struct mm *m, gva_t start, gva_t end, bool lock);
+u64 region_locked_pages(const struct mm *m, gva_t start, gva_t end);
 // True if every page of [start, end) is mapped.
 bool region_covers(const struct mm *m, gva_t start, gva_t end);
 
