@@ -144,6 +144,12 @@ static int exit_status(const struct command *c, const struct tine_result *result
                 c->program, c->machine.fuel, result->pc);
         return EXIT_LIMIT;
     case TINE_STOPPED: // finish() never leaves it at that
+    case TINE_BUDGET_USED: // these are for those who ask for them
+    case TINE_IDLE:
+    case TINE_CANCELLED:
+        break;
+    case TINE_NO_MEMORY:
+        fprintf(stderr, "tine: %s: out of memory\n", c->program);
         break;
     case TINE_TIMED_OUT:
         fprintf(stderr, "tine: %s: timed out after %g s\n", c->program,

@@ -81,6 +81,10 @@ enum tine_end {
     TINE_SIGNALLED,   // code: signal number
     TINE_OUT_OF_FUEL, // options.fuel
     TINE_TIMED_OUT,   // options.timeout_ns
+    TINE_BUDGET_USED, // tine_machine_run_for: `instructions` are done, the machine goes on
+    TINE_IDLE,        // TINE_RUN_NO_WAIT: nobody can run until the host has something for them
+    TINE_CANCELLED,   // tine_machine_cancel
+    TINE_NO_MEMORY,   // none for what a run needs; nothing has run
     TINE_STOPPED,     // code: signal number. The program is stopped and nobody inside can continue
                       // it: send SIGCONT (or SIGKILL), then run again
 };
@@ -116,6 +120,23 @@ const char *tine_machine_error(const struct tine_machine *machine);
 
 // Runs until the program has ended or is stopped, or fuel or time is used up.
 void tine_machine_run(struct tine_machine *machine, struct tine_result *result);
+
+// The same, for at most `instructions` (UINT64_MAX = any number). Where such pieces end makes no
+// difference to the guest. flags: TINE_RUN_...
+#define TINE_RUN_NO_WAIT 1u // rather than wait for the host or for time to pass, end with TINE_IDLE
+void tine_machine_run_for(struct tine_machine *machine, uint64_t instructions, unsigned flags,
+                          struct tine_result *result);
+
+// A second machine, exactly like the first at this instant: all processes, memory, pipes with the
+// bytes in them, descriptors and positions, blocked calls, timers and pending signals. Both go on,
+// neither sees what the other does, either may be freed first, and either may be forked again.
+// Nothing of the guest's memory is copied until one of them writes it.
+//   What is the host's stays one thing: files of the host are not copied (both machines write the same
+// file, each at its own position), its sockets, pipes and terminals are shared.
+//   Neither machine may be running. -ENOMEM, -EINVAL (flags), what the host answers when it refuses a
+// descriptor; the first machine is then what it was.
+#define TINE_FORK_RESEED 1u // other random numbers from here on; else both draw the same
+int tine_machine_fork(struct tine_machine **out, struct tine_machine *machine, unsigned flags);
 
 // A signal from outside (Linux number), for the guest's foreground process group. May be called
 // from a signal handler and from another thread.

@@ -131,21 +131,51 @@ const char *tine_machine_error(const struct tine_machine *machine)
 }
 
 // A wait status as Linux packs it: the low seven bits are the signal, else bits 8-15 the exit status.
-void tine_machine_run(struct tine_machine *machine, struct tine_result *result)
+static struct tine_result result_of(const struct machine *m, enum run_end end)
+{
+    static const enum tine_end ends[] = {
+        [RUN_BUDGET] = TINE_BUDGET_USED,      [RUN_IDLE] = TINE_IDLE,
+        [RUN_CANCELLED] = TINE_CANCELLED,     [RUN_OUT_OF_FUEL] = TINE_OUT_OF_FUEL,
+        [RUN_TIMED_OUT] = TINE_TIMED_OUT,     [RUN_NO_MEMORY] = TINE_NO_MEMORY,
+    };
+
+    if (end == RUN_STOPPED)
+        return (struct tine_result){TINE_STOPPED, m->stopped, 0};
+    if (end != RUN_ENDED)
+        return (struct tine_result){ends[end], 0, end == RUN_OUT_OF_FUEL ? m->fuel_pc : 0};
+    if (m->exit_status & 0x7f)
+        return (struct tine_result){TINE_SIGNALLED, m->exit_status & 0x7f, 0};
+    return (struct tine_result){TINE_EXITED, m->exit_status >> 8 & 0xff, 0};
+}
+
+void tine_machine_run_for(struct tine_machine *machine, uint64_t instructions, unsigned flags,
+                          struct tine_result *result)
 {
     struct machine *m = machine->machine;
 
-    machine_run(m);
-    if (m->stopped)
-        *result = (struct tine_result){TINE_STOPPED, m->stopped, 0};
-    else if (m->timed_out)
-        *result = (struct tine_result){TINE_TIMED_OUT, 0, 0};
-    else if (m->out_of_fuel)
-        *result = (struct tine_result){TINE_OUT_OF_FUEL, 0, m->fuel_pc};
-    else if (m->exit_status & 0x7f)
-        *result = (struct tine_result){TINE_SIGNALLED, m->exit_status & 0x7f, 0};
-    else
-        *result = (struct tine_result){TINE_EXITED, m->exit_status >> 8 & 0xff, 0};
+    *result = result_of(m, machine_run(m, instructions, !(flags & TINE_RUN_NO_WAIT)));
+}
+
+void tine_machine_run(struct tine_machine *machine, struct tine_result *result)
+{
+    tine_machine_run_for(machine, UINT64_MAX, 0, result);
+}
+
+int tine_machine_fork(struct tine_machine **out, struct tine_machine *machine, unsigned flags)
+{
+    struct tine_machine *t;
+    int err;
+
+    if (flags & ~TINE_FORK_RESEED)
+        return -EINVAL;
+    t = mem_zalloc(sizeof(*t));
+    err = t ? machine_fork(machine->machine, flags & TINE_FORK_RESEED, &t->machine) : -ENOMEM;
+    if (err < 0) {
+        mem_free(t);
+        return err;
+    }
+    *out = t;
+    return 0;
 }
 
 void tine_machine_signal(struct tine_machine *machine, int signal)

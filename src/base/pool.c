@@ -4,7 +4,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
+
+#define CHUNK_BYTES 2048u
+#define CHUNK_SHIFT_MOST 6u // as many objects as `live` has bits
 
 struct pool_chunk {
     u64 live; // one bit for each object
@@ -14,6 +18,8 @@ struct pool_chunk {
 void pool_init(struct pool *p, u32 size)
 {
     *p = (struct pool){.size = ALIGN_UP(size, 16)};
+    while (p->shift < CHUNK_SHIFT_MOST && p->size << (p->shift + 1) <= CHUNK_BYTES)
+        p->shift++;
 }
 
 void pool_destroy(struct pool *p)
@@ -21,12 +27,27 @@ void pool_destroy(struct pool *p)
     for (u32 i = 0; i < p->nchunks; i++)
         mem_free(p->chunk[i]);
     mem_free(p->chunk);
-    *p = (struct pool){.size = p->size};
+    *p = (struct pool){.size = p->size, .shift = p->shift};
+}
+
+static struct pool_chunk *chunk_of(const struct pool *p, u32 id)
+{
+    return p->chunk[(id - 1) >> p->shift];
+}
+
+static u32 index_of(const struct pool *p, u32 id)
+{
+    return (id - 1) & ((1u << p->shift) - 1);
 }
 
 static u8 *slot(const struct pool *p, u32 id)
 {
-    return p->chunk[(id - 1) / POOL_CHUNK]->data + (size_t)((id - 1) % POOL_CHUNK) * p->size;
+    return chunk_of(p, id)->data + (size_t)index_of(p, id) * p->size;
+}
+
+static size_t chunk_bytes(const struct pool *p)
+{
+    return sizeof(struct pool_chunk) + ((size_t)p->size << p->shift);
 }
 
 static int grow(struct pool *p)
@@ -39,13 +60,13 @@ static int grow(struct pool *p)
         p->chunk = more;
         p->room = room;
     }
-    struct pool_chunk *c = mem_alloc(sizeof *c + (size_t)POOL_CHUNK * p->size);
+    struct pool_chunk *c = mem_alloc(chunk_bytes(p));
     if (!c)
         return -ENOMEM;
     c->live = 0;
     p->chunk[p->nchunks] = c;
-    u32 first = p->nchunks++ * POOL_CHUNK + 1;
-    for (u32 i = POOL_CHUNK; i-- > 0;) {
+    u32 first = (p->nchunks++ << p->shift) + 1;
+    for (u32 i = 1u << p->shift; i-- > 0;) {
         memcpy(slot(p, first + i), &p->free_head, sizeof p->free_head);
         p->free_head = first + i;
     }
@@ -63,21 +84,20 @@ int pool_new(struct pool *p, u32 *id)
     u8 *object = slot(p, *id);
     memcpy(&p->free_head, object, sizeof p->free_head);
     memset(object, 0, p->size);
-    p->chunk[(*id - 1) / POOL_CHUNK]->live |= 1ULL << ((*id - 1) % POOL_CHUNK);
+    chunk_of(p, *id)->live |= 1ULL << index_of(p, *id);
     p->live++;
     return 0;
 }
 
 bool pool_live(const struct pool *p, u32 id)
 {
-    return id && (id - 1) / POOL_CHUNK < p->nchunks &&
-           p->chunk[(id - 1) / POOL_CHUNK]->live >> ((id - 1) % POOL_CHUNK) & 1;
+    return id && (id - 1) >> p->shift < p->nchunks && chunk_of(p, id)->live >> index_of(p, id) & 1;
 }
 
 void pool_free(struct pool *p, u32 id)
 {
     ASSERT(pool_live(p, id));
-    p->chunk[(id - 1) / POOL_CHUNK]->live &= ~(1ULL << ((id - 1) % POOL_CHUNK));
+    chunk_of(p, id)->live &= ~(1ULL << index_of(p, id));
     memcpy(slot(p, id), &p->free_head, sizeof p->free_head);
     p->free_head = id;
     p->live--;
@@ -96,11 +116,53 @@ void *pool_find(const struct pool *p, u32 id)
 
 u32 pool_next(const struct pool *p, u32 id)
 {
-    for (u32 i = id; i < p->nchunks * POOL_CHUNK;) {
-        u64 bits = p->chunk[i / POOL_CHUNK]->live >> (i % POOL_CHUNK);
+    u32 per_chunk = 1u << p->shift;
+    for (u32 i = id; i < p->nchunks << p->shift;) {
+        u64 bits = p->chunk[i >> p->shift]->live >> (i & (per_chunk - 1));
         if (bits)
             return i + (u32)__builtin_ctzll(bits) + 1;
-        i = (i / POOL_CHUNK + 1) * POOL_CHUNK;
+        i = ((i >> p->shift) + 1) << p->shift;
     }
     return 0;
+}
+
+// ---- copies --------------------------------------------------------------------------------------
+
+static int copy_chunks(struct pool *to, const struct pool *from)
+{
+    to->chunk = mem_alloc(from->nchunks * sizeof *to->chunk);
+    if (!to->chunk)
+        return -ENOMEM;
+    for (to->room = from->nchunks; to->nchunks < from->nchunks; to->nchunks++) {
+        struct pool_chunk *c = mem_alloc(chunk_bytes(from));
+        if (!c)
+            return -ENOMEM;
+        memcpy(c, from->chunk[to->nchunks], chunk_bytes(from));
+        to->chunk[to->nchunks] = c;
+    }
+    to->live = from->live;
+    to->free_head = from->free_head;
+    return 0;
+}
+
+void pool_copy(struct forking *f, struct pool *to, const struct pool *from, const struct pool_kind *kind)
+{
+    *to = (struct pool){.size = from->size, .shift = from->shift};
+    if (from->live == 0)
+        return; // ids are handed out anew, from 1 on
+    if (f->error == 0)
+        f->error = copy_chunks(to, from);
+    if (to->live == 0) {
+        pool_destroy(to);
+        return;
+    }
+    for (u32 id = kind->copy ? pool_next(to, 0) : 0; id; id = pool_next(to, id))
+        kind->copy(f, slot(to, id));
+}
+
+void pool_drop(void *owner, struct pool *p, const struct pool_kind *kind)
+{
+    for (u32 id = kind->drop ? pool_next(p, 0) : 0; id; id = pool_next(p, id))
+        kind->drop(owner, slot(p, id));
+    pool_destroy(p);
 }

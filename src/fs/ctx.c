@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "fs/internal.h"
 #include "host/file.h"
 
@@ -107,6 +108,47 @@ void fsctx_put(struct fs *fs, struct fsctx *c)
     if (!c || --c->holders)
         return;
     content_put(fs, c->c);
+    mem_free(c);
+}
+
+static struct fsctx_content *content_copy(struct forking *f, struct fsctx_content *from)
+{
+    bool found;
+    struct fsctx_content *c = forking_find(f, from, &found);
+    if (!found) {
+        c = forking_dup(f, from, sizeof *c);
+        forking_add(f, from, c);
+        if (c)
+            c->refs = 0;
+    }
+    if (c)
+        c->refs++;
+    return c;
+}
+
+struct fsctx *fsctx_copy(struct forking *f, struct fsctx *from)
+{
+    bool found;
+    struct fsctx *c = forking_find(f, from, &found);
+    if (!found) {
+        c = forking_dup(f, from, sizeof *c);
+        forking_add(f, from, c);
+        if (c) {
+            c->holders = 0;
+            c->c = content_copy(f, from->c);
+        }
+    }
+    if (c)
+        c->holders++;
+    return c;
+}
+
+void fsctx_drop(struct fsctx *c)
+{
+    if (!c || --c->holders)
+        return;
+    if (c->c && --c->c->refs == 0)
+        mem_free(c->c);
     mem_free(c);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
 #include "fs/internal.h"
 
@@ -187,6 +188,75 @@ void fdtable_put(struct fs *fs, struct fdtable *t)
     node_put(fs, t->root, t->height);
     mem_free(t);
 }
+
+// ---- machine fork --------------------------------------------------------------------------------
+
+// References of the copy are counted anew, edge by edge.
+static struct fdnode *node_copy(struct forking *f, struct fdnode *from, u32 height)
+{
+    bool found;
+    struct fdnode *n = forking_find(f, from, &found);
+    if (!from || f->error || found) {
+        if (!from || !n)
+            return NULL;
+        n->refs++;
+        return n;
+    }
+    n = node_new(height);
+    forking_add(f, from, n);
+    if (!n) {
+        f->error = -ENOMEM;
+        return NULL;
+    }
+    n->full = from->full;
+    n->cloexec = from->cloexec;
+    n->used = from->used;
+    if (!height)
+        memcpy(n->file, from->file, sizeof n->file);
+    for (u64 left = height ? from->used : 0; left; left &= left - 1) {
+        u32 i = (u32)__builtin_ctzll(left);
+        n->child[i] = node_copy(f, from->child[i], height - 1);
+        if (!n->child[i])
+            n->used &= ~((u64)1 << i);
+    }
+    return n;
+}
+
+struct fdtable *fdtable_copy(struct forking *f, struct fdtable *from)
+{
+    bool found;
+    struct fdtable *t = forking_find(f, from, &found);
+    if (!found) {
+        t = forking_dup(f, from, sizeof *t);
+        forking_add(f, from, t);
+        if (t) {
+            t->holders = 0;
+            t->root = node_copy(f, from->root, from->height);
+        }
+    }
+    if (t)
+        t->holders++;
+    return t;
+}
+
+static void node_drop(struct fdnode *n, u32 height)
+{
+    if (!n || --n->refs)
+        return;
+    for (u64 left = height ? n->used : 0; left; left &= left - 1)
+        node_drop(n->child[__builtin_ctzll(left)], height - 1);
+    mem_free(n);
+}
+
+void fdtable_drop(struct fdtable *t)
+{
+    if (!t || --t->holders)
+        return;
+    node_drop(t->root, t->height);
+    mem_free(t);
+}
+
+// ---- descriptors ---------------------------------------------------------------------------------
 
 // The lowest free descriptor >= min; may be beyond what the tree reaches.
 static u64 find_free(const struct fdnode *n, u32 height, u64 base, u64 min)

@@ -28,6 +28,9 @@ struct fdtable {
 
 MUST_CHECK int fdtable_new(struct fs *fs, struct fdtable **out);
 MUST_CHECK int fdtable_fork(struct fs *fs, struct fdtable *parent, struct fdtable **out);
+// A machine fork's copy; `drop` frees it without touching the files that it names.
+struct fdtable *fdtable_copy(struct forking *f, struct fdtable *from);
+void fdtable_drop(struct fdtable *t);
 void fdtable_get(struct fdtable *t);
 void fdtable_put(struct fs *fs, struct fdtable *t); // the last holder's put closes all
 

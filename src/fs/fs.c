@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
+#include "fs/hostfds.h"
 #include "fs/internal.h"
 #include "fs/tty.h"
 #include "host/file.h"
@@ -15,10 +17,8 @@ int fs_new(struct fs **out, const struct fs_options *options)
     struct fs *fs = mem_zalloc(sizeof(*fs));
     if (!fs)
         return -ENOMEM;
-    pool_init(&fs->files, sizeof(struct file));
-    pool_init(&fs->pipes, PIPE_OBJECT);
-    pool_init(&fs->texts, sizeof(struct strbuf));
-    pool_init(&fs->ttys, sizeof(struct tty));
+#define POOL(name) pool_init(&fs->name, name##_pool.size);
+#include "fs/pools.def"
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
     fs->prefix_fd = fs->shm_fd = -1;
     u32 umask = host_umask_zero();
@@ -49,19 +49,11 @@ void fs_free(struct fs *fs)
 {
     if (!fs)
         return;
-    fs->wake = NULL;
-    fs->tty_signal = NULL;
-    fs->tty_hangup = NULL;
-    for (u32 id = pool_next(&fs->files, 0); id; id = pool_next(&fs->files, id)) {
-        file_at(fs, id)->refs = 1;
-        file_put(fs, id);
-    }
-    locks_release_owner(fs, 0, 0, 0);
+#define POOL(name) pool_drop(fs, &fs->name, &name##_pool);
+#include "fs/pools.def"
+    locks_drop(fs);
     mounts_free(fs);
-    pool_destroy(&fs->files);
-    pool_destroy(&fs->pipes);
-    pool_destroy(&fs->texts);
-    pool_destroy(&fs->ttys);
+    hostfds_put(fs->hostfds);
     mem_free(fs->bounce);
     mem_free(fs);
 }
@@ -123,6 +115,21 @@ void file_get(struct fs *fs, file_t id)
     f->refs++;
 }
 
+// The standard or other descriptor of the process's that the file stands for, -1 = none.
+static int inherited_fd(const struct file *f)
+{
+    return f->how & FILE_TWIN ? (int)f->object : f->how & FILE_INHERITED ? f->host_fd : -1;
+}
+
+static void close_host(struct fs *fs, const struct file *f)
+{
+    int inherited = inherited_fd(f);
+    if (inherited >= 0)
+        fs_host_close(fs, inherited);
+    if (f->host_fd != inherited)
+        fs_host_close(fs, f->host_fd);
+}
+
 void file_put(struct fs *fs, file_t id)
 {
     if (!id)
@@ -137,17 +144,46 @@ void file_put(struct fs *fs, file_t id)
     if (ops && ops->release)
         ops->release(fs, id);
     locks_release_file(fs, id);
-    // A standard descriptor's number must not come back as somebody's file.
-    int inherited = f->how & FILE_TWIN ? (int)f->object : f->how & FILE_INHERITED ? f->host_fd : -1;
-    if (inherited >= 0 && inherited <= 2)
-        host_blank(inherited);
-    else
-        host_close(inherited);
-    if (f->host_fd != inherited)
-        host_close(f->host_fd);
+    close_host(fs, f);
     mem_free(f->path);
     pool_free(&fs->files, id);
 }
+
+// ---- the pools' kinds ----------------------------------------------------------------------------
+
+static void copy_file(struct forking *f, void *object)
+{
+    struct file *file = object;
+    int inherited = inherited_fd(file);
+    file->path = forking_text(f, file->path);
+    if (file->host_fd >= 0 && !hostfds_get(f, file->host_fd)) {
+        file->host_fd = -1;
+        file->how &= (u8)~(FILE_TWIN | FILE_INHERITED);
+    } else if (file->how & FILE_TWIN && !hostfds_get(f, inherited)) {
+        file->how &= (u8)~FILE_TWIN;
+    }
+}
+
+static void drop_file(void *owner, void *object)
+{
+    close_host(owner, object);
+    mem_free(((struct file *)object)->path);
+}
+
+static void copy_text(struct forking *f, void *object)
+{
+    struct strbuf *text = object;
+    text->data = forking_dup(f, text->data, text->cap);
+}
+
+static void drop_text(void *owner, void *object)
+{
+    (void)owner;
+    strbuf_clear(object);
+}
+
+const struct pool_kind files_pool = {sizeof(struct file), copy_file, drop_file};
+const struct pool_kind texts_pool = {sizeof(struct strbuf), copy_text, drop_text};
 
 // The host's procfs would show tine's own process, and hand out its memory.
 int fs_guard(struct fs *fs, int fd, u64 dev)

@@ -114,6 +114,11 @@ struct fs_options {
 };
 
 struct mount;
+struct hostfds;
+struct forking;
+
+#define POOL(name) extern const struct pool_kind name##_pool;
+#include "fs/pools.def"
 
 struct fs {
     // set by the kernel after fs_new; may stay NULL
@@ -147,9 +152,12 @@ struct fs {
     i32 tty_pgrp, tty_sid; // 0 = none
     u64 tty_dev;           // st_rdev of the controlling terminal, 0 = none
     // private to src/fs
-    struct pool files, pipes, texts, ttys;
+#define POOL(name) struct pool name;
+#include "fs/pools.def"
     struct lock *locks;
-    struct mount *mounts;
+    struct mount *mounts;    // with prefix_fd: the same table in every copy
+    u32 *mounts_shared;      // how many copies have it; NULL = one
+    struct hostfds *hostfds; // descriptors that copies have together; NULL = none was made
     u32 nmounts;
     u8 *bounce;    // fs_bounce
     int prefix_fd; // the directory of -L, or -1
@@ -165,7 +173,12 @@ struct fs {
 
 MUST_CHECK int fs_new(struct fs **out, const struct fs_options *options);
 void fs_free(struct fs *fs); // closes whatever is still open
+// A machine fork: the same files, with their positions, in a second fs. Descriptors of the host are
+// shared, and closed by who lets go last. The kernel's hooks in it are still the original's.
+struct fs *fs_copy(struct forking *f, struct fs *from);
 
+// A reference of the host descriptor that a file, or whatever of the kernel's, holds is given back.
+void fs_host_close(struct fs *fs, int fd);
 struct file *file_at(struct fs *fs, file_t id); // borrowed; NULL for a bad id
 void file_get(struct fs *fs, file_t id);
 void file_put(struct fs *fs, file_t id); // the last one closes

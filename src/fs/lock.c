@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "fs/internal.h"
 
 struct lock {
@@ -202,4 +203,26 @@ void locks_release_file(struct fs *fs, file_t id)
 {
     if (fs->locks)
         locks_release_owner(fs, 0, 0, LOCK_OF_FILE(id));
+}
+
+struct lock *locks_copy(struct forking *f, const struct lock *from)
+{
+    struct lock *first = NULL, **at = &first;
+    for (; from; from = from->next) {
+        *at = forking_dup(f, from, sizeof *from);
+        if (!*at)
+            break;
+        at = &(*at)->next;
+        *at = NULL;
+    }
+    return first;
+}
+
+void locks_drop(struct fs *fs)
+{
+    for (struct lock *l = fs->locks, *next; l; l = next) {
+        next = l->next;
+        mem_free(l);
+    }
+    fs->locks = NULL;
 }

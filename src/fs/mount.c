@@ -141,6 +141,9 @@ const char *mount_below(struct fs *fs, u32 mount, const char *rel)
 
 void mounts_free(struct fs *fs)
 {
+    if (fs->mounts_shared && --*fs->mounts_shared)
+        return;
+    mem_free(fs->mounts_shared);
     for (u32 i = 0; i < fs->nmounts; i++) {
         host_close(fs->mounts[i].fd);
         host_close(fs->mounts[i].parent_fd);

@@ -22,6 +22,9 @@ struct fsctx {
 // can be seen from inside, else "/").
 MUST_CHECK int fsctx_new(struct fs *fs, const char *cwd, struct fsctx **out);
 MUST_CHECK int fsctx_fork(struct fs *fs, struct fsctx *parent, struct fsctx **out);
+// A machine fork's copy; `drop` frees it without touching the files that it names.
+struct fsctx *fsctx_copy(struct forking *f, struct fsctx *from);
+void fsctx_drop(struct fsctx *c);
 void fsctx_get(struct fsctx *c);
 void fsctx_put(struct fs *fs, struct fsctx *c);
 MUST_CHECK int fsctx_chdir(struct fs *fs, struct fsctx *c, const char *path);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "fs/internal.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
@@ -24,7 +25,30 @@ struct pipe {
     u64 fifo_dev, fifo_ino; // of a FIFO, else 0
 };
 
-_Static_assert(sizeof(struct pipe) <= PIPE_OBJECT, "fs_new makes the pool");
+// The copy's ring is as long as what is in it.
+static void copy_pipe(struct forking *f, void *object)
+{
+    struct pipe *p = object;
+    const u8 *ring = p->ring;
+    u32 part = MIN(p->len, p->alloc - p->head);
+    p->ring = p->len && !f->error ? mem_alloc(p->len) : NULL;
+    if (p->ring) {
+        memcpy(p->ring, ring + p->head, part);
+        memcpy(p->ring + part, ring, p->len - part);
+    } else if (p->len) {
+        f->error = f->error ? f->error : -ENOMEM;
+    }
+    p->alloc = p->ring ? p->len : 0;
+    p->head = 0;
+}
+
+static void drop_pipe(void *owner, void *object)
+{
+    (void)owner;
+    mem_free(((struct pipe *)object)->ring);
+}
+
+const struct pool_kind pipes_pool = {sizeof(struct pipe), copy_pipe, drop_pipe};
 
 static struct pipe *pipe_of(struct fs *fs, file_t id)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "fs/internal.h"
 #include "host/clock.h"
 #include "host/file.h"
@@ -154,6 +155,20 @@ int pty_open_peer(struct fs *fs, file_t master, u32 oflags, file_t *out)
     return pty_open_slave(fs, file_at(fs, master)->object, oflags, mount,
                           mount_at(fs, mount)->kind == MOUNT_PTS ? name + 4 : name, out);
 }
+
+static void copy_tty(struct forking *f, void *object)
+{
+    struct tty *t = object;
+    t->bytes = forking_dup(f, t->bytes, sizeof *t->bytes);
+}
+
+static void drop_tty(void *owner, void *object)
+{
+    (void)owner;
+    mem_free(((struct tty *)object)->bytes);
+}
+
+const struct pool_kind ttys_pool = {sizeof(struct tty), copy_tty, drop_tty};
 
 static void drop(struct fs *fs, u32 id)
 {

@@ -185,6 +185,7 @@ static int map_vdso(struct machine *m, struct mm *mm)
             r = backing_page(m->store, m->vdso, 0, &f);
         if (r)
             return r;
+        m->vdso->constant = true;
         memcpy(frame_data(m->store, f), code, sizeof code);
         m->vdso_sigreturn = VDSO_BASE;
     }
@@ -305,7 +306,7 @@ static int take_over_group(struct machine *m, struct task *t, struct group *g)
     task_free(m, old);
     t->tid = pid;
     g->leader = t->id;
-    return pid_set(m, pid, t->id); // its chunk exists: cannot fail
+    return pid_set(m, pid, t->id); // two were cleared: there is room
 }
 
 static int reset_signals(struct machine *m, struct task *t)

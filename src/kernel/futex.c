@@ -14,6 +14,8 @@ enum { OP_WAIT, OP_WAKE, OP_FD, OP_REQUEUE, OP_CMP_REQUEUE, OP_WAKE_OP, OP_LOCK_
 
 #define KEY_SHARED (1ULL << 63)
 
+const struct pool_kind futex_pool = {.size = sizeof(struct futex_waiter)};
+
 // ---- names of words
 
 int futex_key(struct mm *mm, gva_t addr, bool private, enum mm_access want, struct futex_key *out)

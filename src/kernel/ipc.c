@@ -10,13 +10,6 @@
 void ipc_init(struct machine *m)
 {
     struct ipc *ipc = &m->ipc;
-    pool_init(&ipc->shm.pool, sizeof(struct shm));
-    pool_init(&ipc->sem.pool, sizeof(struct semset));
-    pool_init(&ipc->msg.pool, sizeof(struct msgqueue));
-    pool_init(&ipc->sem_waiters, sizeof(struct sem_waiter));
-    pool_init(&ipc->sem_undos, sizeof(struct sem_undo));
-    pool_init(&ipc->sem_lists, sizeof(struct sem_list));
-    pool_init(&ipc->messages, sizeof(struct message));
     ipc->shmmax = ipc->shmall = ~0ULL - (1ULL << 24);
     ipc->shmmni = 4096;
     ipc->msgmax = 8192;
@@ -25,25 +18,6 @@ void ipc_init(struct machine *m)
     ipc->sem_limit[SEM_MSL] = ipc->sem_limit[SEM_MNI] = 32000;
     ipc->sem_limit[SEM_MNS] = 1024000000;
     ipc->sem_limit[SEM_OPM] = 500;
-}
-
-void ipc_free(struct machine *m)
-{
-    struct ipc *ipc = &m->ipc;
-    u32 id;
-    while ((id = pool_next(&ipc->shm.pool, 0)))
-        shm_free(m, pool_at(&ipc->shm.pool, id));
-    while ((id = pool_next(&ipc->sem.pool, 0)))
-        sem_set_free(m, pool_at(&ipc->sem.pool, id));
-    while ((id = pool_next(&ipc->msg.pool, 0)))
-        msg_queue_free(m, pool_at(&ipc->msg.pool, id));
-    pool_destroy(&ipc->shm.pool);
-    pool_destroy(&ipc->sem.pool);
-    pool_destroy(&ipc->msg.pool);
-    pool_destroy(&ipc->sem_waiters);
-    pool_destroy(&ipc->sem_undos);
-    pool_destroy(&ipc->sem_lists);
-    pool_destroy(&ipc->messages);
 }
 
 i64 ipc_now(struct machine *m)

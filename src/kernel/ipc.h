@@ -106,8 +106,7 @@ struct ipc {
     u64 sem_limit[4]; // SEM_...
 };
 
-void ipc_init(struct machine *m);
-void ipc_free(struct machine *m); // before the store goes
+void ipc_init(struct machine *m); // the limits
 
 // What a ...get call finds: 0 with *out; 1 = to be made; -ENOENT, -EEXIST, -EACCES
 MUST_CHECK int ipc_find_key(struct machine *m, struct task *t, struct ipc_kind *k, i32 key, u32 flags,

@@ -13,6 +13,7 @@
 #include "host/clock.h"
 #include "kernel/epoll.h"
 #include "kernel/futex.h"
+#include "kernel/hart.h"
 #include "kernel/socket.h"
 #include "kernel/sys_file.h"
 #include "kernel/sys_pidfd.h"
@@ -27,7 +28,6 @@
 #define REAP_EVERY 64u        // page-table nodes of an ended process, freed between two turns
 #define POLL_EVERY 8u        // slices between looks at host descriptors while others run
 #define SYNC_EVERY 1000000000u // ns between write-backs of shared file pages
-#define PID_CHUNKS 4096u
 
 static void wake_for_fs(void *arg, u64 chan)
 {
@@ -89,35 +89,8 @@ static void default_limits(struct group *g)
     g->limit[G_RLIMIT_RTPRIO][0] = g->limit[G_RLIMIT_RTPRIO][1] = 0;
 }
 
-int machine_new(struct machine **out, const struct machine_options *o)
+void machine_wire(struct machine *m)
 {
-    struct machine *m = mem_zalloc(sizeof *m);
-    if (!m)
-        return -ENOMEM;
-    m->options = *o;
-    m->wake_fd = -1;
-    pool_init(&m->tasks, sizeof(struct task));
-    pool_init(&m->groups, sizeof(struct group));
-    pool_init(&m->waiters, sizeof(struct waiter));
-    pool_init(&m->signals, 144);
-    pool_init(&m->futex, sizeof(struct futex_waiter));
-    pool_init(&m->timers, sizeof(struct timer));
-    ipc_init(m);
-    pool_init(&m->vfork_watches, sizeof(struct vfork_watch));
-    mqueue_init(m);
-    m->pid_chunk = mem_zalloc(PID_CHUNKS * sizeof *m->pid_chunk);
-    int r = m->pid_chunk ? store_new(&m->store, o->memory) : -ENOMEM;
-    if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
-        m->options.max_procs = MAX(m->store->limit / 32, 1000u);
-    m->options.max_procs += !m->options.init; // the reaper
-    if (r == 0)
-        r = fs_new(&m->fs, &o->fs);
-    if (r == 0)
-        r = m->wake_fd = host_event_new();
-    if (r < 0) {
-        machine_free(m);
-        return r;
-    }
     m->fs->wake = wake_for_fs;
     m->fs->wake_arg = m->fs->random_arg = m->fs->now_arg = m->fs->written_arg = m;
     m->fs->written = written_for_fs;
@@ -132,12 +105,30 @@ int machine_new(struct machine **out, const struct machine_options *o)
     signalfd_attach(m);
     socket_attach(m);
     mqueue_attach(m);
-    tlb_init(&m->cpu.tlb);
-    m->cpu.store = m->store;
-    m->cpu.engine = o->engine;
-    m->cpu.time_hz = 10000000;
-    m->cpu.read_time = read_time;
-    m->cpu.read_time_arg = m;
+}
+
+int machine_new(struct machine **out, const struct machine_options *o)
+{
+    struct machine *m = mem_zalloc(sizeof *m);
+    if (!m)
+        return -ENOMEM;
+    m->options = *o;
+    m->wake_fd = -1;
+#define POOL_IN(name, member) pool_init(&m->member, name##_pool.size);
+#include "kernel/pools.def"
+    ipc_init(m);
+    mqueue_init(m);
+    int r = store_new(&m->store, o->memory);
+    if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
+        m->options.max_procs = MAX(m->store->limit / 32, 1000u);
+    m->options.max_procs += !m->options.init; // the reaper
+    if (r == 0)
+        r = fs_new(&m->fs, &o->fs);
+    if (r < 0) {
+        machine_free(m);
+        return r;
+    }
+    machine_wire(m);
     seed_random(m);
     m->clock_offset = 0;
     m->realtime_offset = 1700000000ULL * 1000000000ULL; // virtual time starts in November 2023
@@ -147,54 +138,25 @@ int machine_new(struct machine **out, const struct machine_options *o)
     return 0;
 }
 
-// Ends every process, so that nothing holds a frame or a file any more.
-static void end_all(struct machine *m)
-{
-    m->current = 0;
-    m->options.wait_all = false;
-    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id)) {
-        struct group *g = group_at(m, id);
-        if (!g->kernel && !g->dead)
-            group_exit(m, g, G_SIGKILL);
-    }
-}
-
+// Nobody is told of anything: each object gives back what it owns.
 void machine_free(struct machine *m)
 {
-    end_all(m);
+#define POOL_IN(name, member) pool_drop(m, &m->member, &name##_pool);
+#include "kernel/pools.def"
+    fs_free(m->fs);
     if (m->vdso)
         backing_put(m->store, m->vdso);
-    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
-        mem_free(group_at(m, id)->exe);
     if (m->vfork_hooks.free)
         m->vfork_hooks.free(m->vfork_hooks.state);
-    socket_detach(m);
-    if (m->fs)
-        fs_free(m->fs);
-    mqueue_free(m);
-    ipc_free(m);
-    socket_end(m);
-    if (m->store) {
+    if (m->store)
         (void)node_reap(m->store, ~0u);
+    if (m->store && --m->store->machines == 0) {
         pagecache_drop(m->store);
-        cpu_free(&m->cpu);
+        harts_free(m->store);
         cpu_store_free(m->options.engine, m->store);
         store_free(m->store);
     }
-    if (m->wake_fd >= 0)
-        host_event_free(m->wake_fd);
-    pool_destroy(&m->tasks);
-    pool_destroy(&m->groups);
-    pool_destroy(&m->waiters);
-    pool_destroy(&m->signals);
-    pool_destroy(&m->futex);
-    pool_destroy(&m->timers);
-    pool_destroy(&m->vfork_watches);
-    pool_destroy(&m->epolls);
-    pool_destroy(&m->watches);
-    for (u32 i = 0; m->pid_chunk && i < PID_CHUNKS; i++)
-        mem_free(m->pid_chunk[i]);
-    mem_free(m->pid_chunk);
+    mem_free(m->pids.entry);
     mem_free(m->heap);
     mem_free(m);
 }
@@ -295,11 +257,19 @@ const char *machine_error(struct machine *m)
     return m->error;
 }
 
+// Ends a wait in the host, if it is in one.
+static void wake_up(struct machine *m)
+{
+    int fd = __atomic_load_n(&m->wake_fd, __ATOMIC_SEQ_CST);
+    if (fd >= 0)
+        host_event_set(fd);
+}
+
 void machine_signal(struct machine *m, int signal)
 {
     if (signal >= 1 && signal <= G_NSIG) {
         __atomic_fetch_or((u64 *)&m->host_signals, SIGBIT(signal), __ATOMIC_SEQ_CST);
-        host_event_set(m->wake_fd);
+        wake_up(m);
     }
 }
 
@@ -356,7 +326,7 @@ static void begin_call(struct machine *m, struct task *t)
     t->timed_out = false;
     t->regs.pc += 4;
     t->regs.reservation = ~0ULL;
-    m->cpu.retired++;
+    m->cpu->retired++;
     t->instructions++;
     m->stats.syscalls++;
     if (unlikely(m->watched != 0))
@@ -406,9 +376,7 @@ static bool ready(struct machine *m, struct task *t)
 // instructions are the clock, somebody's deadline is there.
 static u64 budget(struct machine *m, u64 slice_end)
 {
-    u64 n = slice_end - m->cpu.retired;
-    if (m->options.fuel)
-        n = MIN(n, m->options.fuel - m->cpu.retired);
+    u64 n = MIN(slice_end, m->run_limit) - m->cpu->retired;
     if (m->options.virtual_time && m->heap_count)
         n = MIN(n, m->heap[1].when - machine_time(m));
     return n;
@@ -416,7 +384,10 @@ static u64 budget(struct machine *m, u64 slice_end)
 
 static void run_task(struct machine *m, struct task *t)
 {
-    u64 slice_end = m->cpu.retired + (m->options.slice ? m->options.slice : SLICE);
+    u64 slice_end = m->cpu->retired + (m->options.slice ? m->options.slice : SLICE);
+    if (m->slice_end)
+        slice_end = m->slice_end;
+    m->slice_end = 0;
     m->current = t->id;
     m->need_resched = false;
     m->stats.switches++;
@@ -434,22 +405,26 @@ static void run_task(struct machine *m, struct task *t)
             break;
         if (t->call.active)
             continue; // a call without a handler to run goes on
-        if (m->need_resched || m->cpu.retired >= slice_end ||
-            (m->options.fuel && m->cpu.retired >= m->options.fuel)) {
-            m->fuel_pc = t->regs.pc;
+        if (m->need_resched || m->cpu->retired >= slice_end) {
             sched_enqueue(m, t, false);
+            break;
+        }
+        if (m->cpu->retired >= m->run_limit) { // the slice goes on in the next run
+            m->fuel_pc = t->regs.pc;
+            m->slice_end = slice_end;
+            sched_enqueue(m, t, true);
             break;
         }
         if (m->options.virtual_time && m->heap_count && m->heap[1].when <= machine_time(m)) {
             deadlines_fire(m);
             continue;
         }
-        u64 before = m->cpu.retired;
-        mm_switch(t->mm, &m->cpu.tlb);
-        m->cpu.mm = t->mm;
-        m->cpu.regs = &t->regs;
-        struct trap trap = cpu_run(&m->cpu, budget(m, slice_end));
-        t->instructions += m->cpu.retired - before;
+        u64 before = m->cpu->retired;
+        mm_switch(t->mm, &m->cpu->tlb);
+        m->cpu->mm = t->mm;
+        m->cpu->regs = &t->regs;
+        struct trap trap = cpu_run(m->cpu, budget(m, slice_end));
+        t->instructions += m->cpu->retired - before;
         handle_trap(m, t, &trap);
     }
     if (unlikely(m->watched != 0))
@@ -516,13 +491,19 @@ static bool all_stopped(struct machine *m)
     return true;
 }
 
-static bool limits_reached(struct machine *m)
+static bool limits_reached(struct machine *m, enum run_end *end)
 {
-    if (m->options.fuel && m->cpu.retired >= m->options.fuel)
-        m->out_of_fuel = true;
-    if (m->deadline_host && host_monotonic() >= m->deadline_host)
-        m->timed_out = true;
-    return m->out_of_fuel || m->timed_out;
+    if (m->options.fuel && m->cpu->retired >= m->options.fuel)
+        *end = RUN_OUT_OF_FUEL;
+    else if (m->deadline_host && host_monotonic() >= m->deadline_host)
+        *end = RUN_TIMED_OUT;
+    else if (__atomic_load_n(&m->cancelled, __ATOMIC_RELAXED))
+        *end = RUN_CANCELLED;
+    else if (m->cpu->retired >= m->run_limit)
+        *end = RUN_BUDGET;
+    else
+        return false;
+    return true;
 }
 
 static bool nobody_left(struct machine *m)
@@ -533,11 +514,31 @@ static bool nobody_left(struct machine *m)
     return true;
 }
 
-void machine_run(struct machine *m)
+// Nobody can run. True: the run ends, *end says how; false: look again.
+static bool rest(struct machine *m, bool wait, enum run_end *end)
 {
+    *end = RUN_ENDED;
+    if (m->options.wait_all && nobody_left(m))
+        return true;
+    if (all_stopped(m)) {
+        m->stopped = group_at(m, m->main_group)->stop_signal;
+        *end = RUN_STOPPED;
+        return true;
+    }
+    if (wait || (m->options.virtual_time && m->heap_count)) {
+        idle(m);
+        return false;
+    }
+    sched_poll(m, 0);
+    *end = RUN_IDLE;
+    return !m->run_head;
+}
+
+static enum run_end run_loop(struct machine *m, bool wait)
+{
+    enum run_end end = RUN_ENDED;
     u64 next_sync = host_monotonic() + SYNC_EVERY;
-    m->stopped = 0;
-    for (u32 turn = 0; !m->finished && !m->stopped; turn++) {
+    for (u32 turn = 0; !m->finished; turn++) {
         if (__atomic_load_n((u64 *)&m->host_signals, __ATOMIC_RELAXED))
             take_host_signals(m);
         deadlines_fire(m);
@@ -547,24 +548,63 @@ void machine_run(struct machine *m)
             (void)pagecache_sync_all(m->store);
             next_sync = host_monotonic() + SYNC_EVERY;
         }
-        if ((m->deadline_host || m->options.fuel) && limits_reached(m))
+        if (limits_reached(m, &end))
             break;
         task_t id = m->run_head;
         if (node_reap(m->store, REAP_EVERY) && !id)
             continue;
         if (!id) {
-            if (m->options.wait_all && nobody_left(m))
+            if (rest(m, wait, &end))
                 break;
-            if (all_stopped(m)) {
-                m->stopped = group_at(m, m->main_group)->stop_signal;
-                break;
-            }
-            idle(m);
             continue;
         }
         struct task *t = task_at(m, id);
         sched_remove(m, t);
         run_task(m, t);
     }
-    m->stats.instructions = m->cpu.retired;
+    return end;
+}
+
+static int hart_on(struct machine *m)
+{
+    struct hart *h = hart_take(m->store, m);
+    if (!h)
+        return -ENOMEM;
+    h->cpu.store = m->store;
+    h->cpu.engine = m->options.engine;
+    h->cpu.retired = m->retired;
+    h->cpu.time_hz = 10000000;
+    h->cpu.read_time = read_time;
+    h->cpu.read_time_arg = m;
+    m->hart = h;
+    m->cpu = &h->cpu;
+    return 0;
+}
+
+static void hart_off(struct machine *m)
+{
+    struct hart *h = m->hart;
+    __atomic_store_n(&m->wake_fd, -1, __ATOMIC_SEQ_CST);
+    m->retired = m->stats.instructions = h->cpu.retired;
+    m->hart = NULL;
+    m->cpu = NULL;
+    hart_give(h);
+}
+
+enum run_end machine_run(struct machine *m, u64 budget, bool wait)
+{
+    u64 fuel = m->options.fuel ? m->options.fuel : ~0ULL;
+    if (hart_on(m))
+        return RUN_NO_MEMORY;
+    m->stopped = 0;
+    m->run_limit = MIN(fuel, budget > ~0ULL - m->retired ? ~0ULL : m->retired + budget);
+    enum run_end end = run_loop(m, wait);
+    hart_off(m);
+    return end;
+}
+
+void machine_cancel(struct machine *m, bool on)
+{
+    __atomic_store_n(&m->cancelled, on, __ATOMIC_SEQ_CST);
+    wake_up(m);
 }

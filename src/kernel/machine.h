@@ -50,24 +50,34 @@ struct observer {
     void (*ends)(void *arg, struct task *t, i32 status);       // as wait4 reports it
 };
 
+struct pid_entry { u32 pid; task_t task; }; // pid 0 = free
+struct pid_table {                          // pid.c
+    u32 count, room;
+    struct pid_entry *entry;
+};
+
+#define POOL_IN(name, member) extern const struct pool_kind name##_pool;
+#include "kernel/pools.def"
+
 struct machine {
     struct machine_options options;
     const struct observer *observer; // NULL = nobody; a fork of the machine starts without
 
     struct store *store;
     struct fs *fs;
-    struct cpu cpu;
+    struct cpu *cpu;        // of its hart while it runs, else NULL
+    struct hart *hart;
+    u64 retired;            // instructions, while it does not run (machine_retired)
     struct stats stats;
-    struct pool tasks, groups, waiters, signals, futex, sockets, packets;
+#define POOL(name) struct pool name;
+#include "kernel/pools.def"
+    struct ipc ipc;
+    struct mqueues mqueues;
     u32 packets_doomed;     // whose files are to be let go
     bool packets_going;
     u64 socket_serial;
-    struct pool timers, epolls, watches;
-    struct ipc ipc;
-    struct mqueues mqueues;
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
-    struct pool vfork_watches;
     struct vfork_hooks vfork_hooks; // src/see's; a forked machine gets its own
     task_t watched;         // the running task, when its vfork_watch is armed
     u32 bucket[256];        // waiters by channel
@@ -75,14 +85,16 @@ struct machine {
     task_t run_head, run_tail;
     task_t current;
     bool need_resched;      // the running task shall go to the end of the queue
-    u32 **pid_chunk;        // pid -> task id
+    struct pid_table pids;
     u32 pid_last;
     group_t init_group;     // pid 1: tine's own reaper
     group_t main_group;     // the program
     bool finished;
     i32 exit_status;        // wait status of the program
-    bool out_of_fuel, timed_out;
     gva_t fuel_pc;          // where the thread stands that ran out of fuel
+    u64 run_limit;          // instructions retired at which machine_run ends
+    u64 slice_end;          // of the first in the run queue, which the limit cut short; 0 = it was not
+    bool cancelled;         // it shall end soon; set by any thread
     u8 stopped;             // the signal that stopped the program, when nobody inside can continue it
     struct deadline *heap;  // min-heap by `when`; heap[0] unused
     u32 heap_count, heap_room;
@@ -92,7 +104,7 @@ struct machine {
     u64 deadline_host;      // --timeout
     u64 rng[2];
     _Atomic u64 host_signals; // bit n-1: signal n arrived at tine's process
-    int wake_fd;            // eventfd: ends the idle wait
+    int wake_fd;            // eventfd: ends the idle wait; -1 = it never waited
     u32 host_waits;         // waiters on host descriptors
     u64 unknown_calls[8];   // bitmap of system calls already named
     gva_t vdso_sigreturn;
@@ -106,9 +118,21 @@ void machine_free(struct machine *m);
 // Starts the program as pid 2 (or 1 with --init). argv[0] may differ from path. -errno.
 MUST_CHECK int machine_start(struct machine *m, const char *path, char *const argv[],
                              char *const envp[], const char *cwd);
-// Until the program ended, fuel or time is used up, or the program is stopped and only the caller
-// can continue it (m->stopped; to be called again then).
-void machine_run(struct machine *m);
+
+enum run_end {
+    RUN_ENDED,       // the program has, or with wait_all every process
+    RUN_STOPPED,     // the program is stopped and only the caller can continue it (m->stopped)
+    RUN_BUDGET,      // `budget` instructions
+    RUN_IDLE,        // nobody can run, and the caller does not want to wait
+    RUN_CANCELLED,   // machine_cancel
+    RUN_OUT_OF_FUEL, // options.fuel
+    RUN_TIMED_OUT,   // options.timeout_ns
+    RUN_NO_MEMORY,   // for what a run needs
+};
+// budget: instructions, ~0 = any number; where the pieces end does not change what the machine does.
+// `wait`: when nobody can run, sleep until somebody can.
+enum run_end machine_run(struct machine *m, u64 budget, bool wait);
+void machine_cancel(struct machine *m, bool on); // any thread, and signal handlers
 const char *machine_error(struct machine *m); // of the last machine_start; "" if none
 void machine_signal(struct machine *m, int signal); // async-signal-safe
 
@@ -116,11 +140,26 @@ static inline struct task *task_at(struct machine *m, task_t id) { return pool_a
 static inline struct group *group_at(struct machine *m, group_t id) { return pool_at(&m->groups, id); }
 static inline struct group *group_of(struct machine *m, struct task *t) { return group_at(m, t->group); }
 
-// ---- task.c
+struct forking;
+
+// A second machine, exactly like the first at this instant, which must not be running. They share a
+// store and go on independently. `reseed`: its random numbers are others. -ENOMEM, -E.. of the host
+MUST_CHECK int machine_fork(struct machine *m, bool reseed, struct machine **out);
+// Fills fs's hooks and the kernel's kinds of files in; a machine has an fs when it is called.
+void machine_wire(struct machine *m);
+
+// ---- pid.c
 MUST_CHECK int pid_set(struct machine *m, u32 pid, task_t id);
 void pid_clear(struct machine *m, u32 pid);
 task_t pid_find(struct machine *m, u32 pid);
 MUST_CHECK int pid_new(struct machine *m, u32 *pid);
+void pids_copy(struct forking *f, struct pid_table *to, const struct pid_table *from);
+
+// Instructions retired since the machine began.
+static inline u64 machine_retired(const struct machine *m)
+{
+    return m->cpu ? m->cpu->retired : m->retired;
+}
 
 // ---- sched.c: run queue, sleeping, time
 u64 machine_time(struct machine *m);      // ns since the machine began (CLOCK_MONOTONIC)
@@ -187,6 +226,7 @@ MUST_CHECK int sighand_new(struct sighand **out);
 MUST_CHECK int sighand_fork(struct sighand *h, struct sighand **out);
 MUST_CHECK int sighand_own(struct machine *m, struct sighand *h); // actions may be changed after it
 void sighand_put(struct machine *m, struct sighand *h);
+struct sighand *sighand_copy(struct forking *f, struct sighand *from); // machine fork
 
 // ---- futex.c, futex_robust.c
 int futex_wake_address(struct machine *m, struct mm *mm, gva_t addr, u32 count, u32 bitset);

@@ -39,9 +39,8 @@ struct mqueues {
     u64 msg_default, msg_max, msgsize_default, msgsize_max, queues_max;
 };
 
-void mqueue_init(struct machine *m);
+void mqueue_init(struct machine *m); // the limits
 void mqueue_attach(struct machine *m); // fills fs's row for them
-void mqueue_free(struct machine *m);   // after fs_free
 void mqueue_forget_process(struct machine *m, struct group *g); // it ends, or executes
 
 #endif

@@ -77,7 +77,7 @@ static void count_tasks(struct machine *m, u32 *running, u32 *blocked)
 static int show_stat(struct machine *m, struct strbuf *s)
 {
     u32 running, blocked;
-    u64 busy = m->cpu.retired / 10000000u, up = machine_time(m) / 10000000u;
+    u64 busy = machine_retired(m) / 10000000u, up = machine_time(m) / 10000000u;
     u64 idle = up > busy ? up - busy : 0;
     count_tasks(m, &running, &blocked);
     for (int i = 0; i < 2; i++)
@@ -93,7 +93,7 @@ static int show_stat(struct machine *m, struct strbuf *s)
 
 static int show_uptime(struct machine *m, struct strbuf *s)
 {
-    u64 up = machine_time(m), busy = m->cpu.retired, idle = up > busy ? up - busy : 0;
+    u64 up = machine_time(m), busy = machine_retired(m), idle = up > busy ? up - busy : 0;
     return strbuf_printf(s, "%llu.%02llu %llu.%02llu\n", (unsigned long long)(up / NS),
                          (unsigned long long)(up % NS / 10000000u), (unsigned long long)(idle / NS),
                          (unsigned long long)(idle % NS / 10000000u));

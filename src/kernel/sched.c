@@ -9,6 +9,7 @@
 #include "base/panic.h"
 #include "host/clock.h"
 #include "kernel/epoll.h"
+#include "kernel/hart.h"
 #include "kernel/machine.h"
 #include "kernel/timer.h"
 #include "kernel/waiter.h"
@@ -17,7 +18,7 @@
 
 u64 machine_time(struct machine *m)
 {
-    return m->options.virtual_time ? m->virtual_base + m->cpu.retired : host_monotonic() + m->clock_offset;
+    return m->options.virtual_time ? m->virtual_base + machine_retired(m) : host_monotonic() + m->clock_offset;
 }
 
 u64 machine_realtime(struct machine *m)
@@ -75,6 +76,8 @@ static u32 bucket_of(u64 chan)
 {
     return (u32)((chan * 0x9e3779b97f4a7c15ULL) >> 56);
 }
+
+const struct pool_kind waiters_pool = {.size = sizeof(struct waiter)};
 
 static struct waiter *waiter_at(struct machine *m, u32 id)
 {
@@ -295,6 +298,8 @@ void deadlines_fire(struct machine *m)
     }
 }
 
+#define NO_EVENT_WAIT 10000000 // ns
+
 // ---- the idle wait -------------------------------------------------------------------------------
 
 // Polls the host descriptors that tasks wait for, at most `timeout_ns` (-1 = no limit); wakes who can go on.
@@ -310,6 +315,15 @@ void sched_poll(struct machine *m, i64 timeout_ns)
             ids = (u32 *)(fds + wanted);
             room = wanted;
         }
+    }
+    if (timeout_ns) {
+        int wake = hart_event(m->hart); // without one: a signal waits for the next turn
+        __atomic_store_n(&m->wake_fd, wake, __ATOMIC_SEQ_CST);
+        if (wake < 0)
+            timeout_ns = timeout_ns < 0 ? NO_EVENT_WAIT : MIN(timeout_ns, NO_EVENT_WAIT);
+        if (__atomic_load_n((u64 *)&m->host_signals, __ATOMIC_SEQ_CST) ||
+            __atomic_load_n(&m->cancelled, __ATOMIC_SEQ_CST))
+            timeout_ns = 0;
     }
     fds[n++] = (struct host_pollfd){.fd = m->wake_fd, .events = 1};
     for (u32 id = m->bucket[bucket_of(CHAN_HOST)]; id && n < room;) {

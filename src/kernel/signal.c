@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
 #include "kernel/machine.h"
 #include "kernel/timer.h"
@@ -28,6 +29,8 @@ struct queued { // pool `signals`
     struct g_siginfo info;
     u32 next;
 };
+
+const struct pool_kind signals_pool = {.size = sizeof(struct queued)};
 
 // ---- actions: identity and content ---------------------------------------------------------------
 
@@ -55,6 +58,24 @@ int sighand_fork(struct sighand *h, struct sighand **out)
     h->actions->refs++;
     *out = child;
     return 0;
+}
+
+// Actions hold nothing of a machine's: a copy shares the content.
+struct sighand *sighand_copy(struct forking *f, struct sighand *from)
+{
+    bool found;
+    struct sighand *h = forking_find(f, from, &found);
+    if (!found) {
+        h = forking_dup(f, from, sizeof *h);
+        forking_add(f, from, h);
+        if (h) {
+            h->holders = 0;
+            h->actions->refs++;
+        }
+    }
+    if (h)
+        h->holders++;
+    return h;
 }
 
 int sighand_own(struct machine *m, struct sighand *h)

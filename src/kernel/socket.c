@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
 #include "host/file.h"
 #include "host/socket.h"
@@ -13,6 +14,26 @@
 #define MAX_PACKETS 512u       // a datagram socket's queue
 #define CHUNK (64u << 10)      // bytes of a stream's packet, at most
 #define CHUNK_MIN 512u         // so that small writes share one
+
+static void copy_packet(struct forking *f, void *object)
+{
+    struct packet *p = object;
+    p->data = forking_dup(f, p->data, MAX(p->cap, 1u));
+    p->from = forking_dup(f, p->from, sizeof *p->from);
+    p->files = forking_dup(f, p->files, p->nfiles * sizeof *p->files);
+}
+
+static void drop_packet(void *owner, void *object)
+{
+    struct packet *p = object;
+    (void)owner;
+    mem_free(p->data);
+    mem_free(p->from);
+    mem_free(p->files);
+}
+
+const struct pool_kind sockets_pool = {.size = sizeof(struct socket)};
+const struct pool_kind packets_pool = {sizeof(struct packet), copy_packet, drop_packet};
 
 static struct socket *at(struct machine *m, u32 id)
 {
@@ -64,6 +85,8 @@ static void packet_free(struct machine *m, u32 id)
     struct packet *p = packet_at(m, id);
     mem_free(p->data);
     mem_free(p->from);
+    p->data = NULL;
+    p->from = NULL;
     if (p->nfiles) {
         p->next = m->packets_doomed;
         m->packets_doomed = id;
@@ -527,28 +550,6 @@ void socket_attach(struct machine *m)
                                         .ioctl = sock_ioctl, .poll = sock_poll, .wait = sock_wait,
                                         .release = sock_release};
     m->fs->ops[FILE_SOCKET] = &ops;
-    pool_init(&m->sockets, sizeof(struct socket));
-    pool_init(&m->packets, sizeof(struct packet));
-}
-
-// Files that are on their way belong to fs by now: it closes every one that is left.
-void socket_detach(struct machine *m)
-{
-    for (u32 id = pool_next(&m->packets, 0); id; id = pool_next(&m->packets, id)) {
-        struct packet *p = packet_at(m, id);
-        mem_free(p->data);
-        mem_free(p->from);
-        mem_free(p->files);
-        pool_free(&m->packets, id);
-    }
-    for (u32 id = pool_next(&m->sockets, 0); id; id = pool_next(&m->sockets, id))
-        pool_free(&m->sockets, id);
-}
-
-void socket_end(struct machine *m)
-{
-    pool_destroy(&m->sockets);
-    pool_destroy(&m->packets);
 }
 
 // ---- making and closing --------------------------------------------------------------------------

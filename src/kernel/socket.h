@@ -72,8 +72,6 @@ struct sending {
 };
 
 void socket_attach(struct machine *m);
-void socket_detach(struct machine *m); // before fs_free: forgets all that is queued
-void socket_end(struct machine *m);    // after it
 
 MUST_CHECK int socket_new(struct machine *m, u32 family, u32 type, u32 protocol, struct socket **out);
 void socket_close(struct machine *m, u32 id);

@@ -1,6 +1,7 @@
 // epoll_create1, epoll_ctl, epoll_pwait: see epoll.h.
 #include <errno.h>
 
+#include "base/forking.h"
 #include "base/panic.h"
 #include "host/epoll.h"
 #include "host/file.h"
@@ -408,12 +409,67 @@ static void epoll_release(struct fs *fs, file_t id)
     pool_free(&m->epolls, epoll);
 }
 
+// ---- machine fork --------------------------------------------------------------------------------
+
+static void copy_epoll(struct forking *f, void *object)
+{
+    struct epoll *e = object;
+    if (e->host < 0)
+        return;
+    e->host = f->error ? -1 : host_epoll_new();
+    if (e->host < 0 && f->error == 0) {
+        f->error = e->host;
+        e->host = -1;
+    }
+}
+
+static void drop_epoll(void *owner, void *object)
+{
+    (void)owner;
+    host_close(((struct epoll *)object)->host);
+}
+
+const struct pool_kind epolls_pool = {sizeof(struct epoll), copy_epoll, drop_epoll};
+const struct pool_kind watches_pool = {.size = sizeof(struct watch)};
+
+// The copy's sets have epolls of the host's of their own: what names the old ones, names the new ones.
+// An edge that the original has not taken yet is seen by both.
+static void rename_host(struct machine *m, u32 old_id, int old, int fresh)
+{
+    for (u32 id = pool_next(&m->waiters, 0); id; id = pool_next(&m->waiters, id)) {
+        struct waiter *w = pool_at(&m->waiters, id);
+        if (w->host_fd == old)
+            w->host_fd = fresh;
+    }
+    for (u32 id = pool_next(&m->watches, 0); id; id = pool_next(&m->watches, id)) {
+        struct watch *w = watch_at(m, id);
+        const struct file *f = file_at(m->fs, w->file);
+        if (f->kind == FILE_EPOLL && f->object == old_id && w->spec.host_fd >= 0)
+            w->spec.host_fd = fresh;
+    }
+}
+
+int epolls_copied(struct machine *m, const struct machine *from)
+{
+    for (u32 id = pool_next(&m->epolls, 0); id; id = pool_next(&m->epolls, id)) {
+        const struct epoll *old = pool_at(&from->epolls, id);
+        if (old->host >= 0)
+            rename_host(m, id, old->host, epoll_at(m, id)->host);
+    }
+    for (u32 id = pool_next(&m->watches, 0); id; id = pool_next(&m->watches, id)) {
+        const struct watch *w = watch_at(m, id);
+        int r = w->spec.host_fd < 0 ? 0
+                : host_epoll_set(epoll_at(m, w->epoll)->host, w->spec.host_fd, host_events(m, w, NULL), w->file);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
 void epoll_attach(struct machine *m)
 {
     static const struct file_ops ops = {.poll = epoll_poll, .wait = epoll_wait_spec,
                                         .release = epoll_release};
-    pool_init(&m->epolls, sizeof(struct epoll));
-    pool_init(&m->watches, sizeof(struct watch));
     m->fs->ops[FILE_EPOLL] = &ops;
     m->fs->unwatch = file_gone;
     m->fs->unwatch_arg = m;

@@ -274,7 +274,7 @@ static void hwprobe_answer(const struct machine *m, struct hwprobe *p)
         p->value = MM_TOP - 1;
         break;
     case HW_TIME_CSR_FREQ:
-        p->value = m->cpu.time_hz;
+        p->value = m->cpu->time_hz;
         break;
     default: // an unknown key is no error: it comes back as -1
         p->key = -1;

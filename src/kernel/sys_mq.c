@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "kernel/mqueue.h"
 #include "kernel/socket.h"
 #include "kernel/sys_file.h"
@@ -36,6 +37,22 @@ static u64 cost(u64 maxmsg, u64 msgsize)
 {
     return maxmsg * (48 + msgsize) + MIN(maxmsg, (u64)G_MQ_PRIO_MAX) * 56;
 }
+
+// ---- machine fork
+
+static void copy_queue(struct forking *f, void *object)
+{
+    struct mqueue *q = object;
+    q->name = forking_text(f, q->name);
+}
+
+static void drop_queue(void *owner, void *object)
+{
+    (void)owner;
+    mem_free(((struct mqueue *)object)->name);
+}
+
+const struct pool_kind mqueue_pool = {sizeof(struct mqueue), copy_queue, drop_queue};
 
 // ---- notification
 
@@ -178,7 +195,6 @@ static void mq_closing(void *arg, file_t id)
 
 void mqueue_init(struct machine *m)
 {
-    pool_init(&m->mqueues.pool, sizeof(struct mqueue));
     m->mqueues.msg_default = m->mqueues.msg_max = 10;
     m->mqueues.msgsize_default = m->mqueues.msgsize_max = 8192;
     m->mqueues.queues_max = 256;
@@ -191,19 +207,6 @@ void mqueue_attach(struct machine *m)
     m->fs->ops[FILE_MQUEUE] = &ops;
     m->fs->closing = mq_closing;
     m->fs->closing_arg = m;
-}
-
-void mqueue_free(struct machine *m)
-{
-    struct pool *pool = &m->mqueues.pool;
-    for (u32 id; (id = pool_next(pool, 0));) {
-        struct mqueue *q = pool_at(pool, id);
-        mem_free(q->name);
-        q->name = NULL;
-        q->opens = 0;
-        queue_drop(m, q);
-    }
-    pool_destroy(pool);
 }
 
 // ---- names

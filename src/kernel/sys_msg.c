@@ -4,11 +4,27 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "kernel/ipc.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
 
 #define MSG_CHAN(q, space) CHAN(space ? CHAN_MSG_SPACE : CHAN_MSG, (q)->perm.id % IPC_INDEXES)
+
+static void copy_message(struct forking *f, void *object)
+{
+    struct message *msg = object;
+    msg->data = forking_dup(f, msg->data, MAX(msg->size, 1u));
+}
+
+static void drop_message(void *owner, void *object)
+{
+    (void)owner;
+    mem_free(((struct message *)object)->data);
+}
+
+const struct pool_kind msgqueue_pool = {.size = sizeof(struct msgqueue)};
+const struct pool_kind messages_pool = {sizeof(struct message), copy_message, drop_message};
 
 static struct message *message_at(struct machine *m, u32 id)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "kernel/ipc.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
@@ -33,6 +34,49 @@ static struct sem_waiter *sem_waiter_at(struct machine *m, u32 id)
 {
     return pool_at(&m->ipc.sem_waiters, id);
 }
+
+// ---- machine fork
+
+static void copy_set(struct forking *f, void *object)
+{
+    struct semset *s = object;
+    s->sems = forking_dup(f, s->sems, s->nsems * sizeof *s->sems);
+}
+
+static void drop_set(void *owner, void *object)
+{
+    (void)owner;
+    mem_free(((struct semset *)object)->sems);
+}
+
+static void copy_waiter(struct forking *f, void *object)
+{
+    struct sem_waiter *w = object;
+    w->ops = forking_dup(f, w->ops, w->nops * sizeof *w->ops);
+}
+
+static void drop_waiter(void *owner, void *object)
+{
+    (void)owner;
+    mem_free(((struct sem_waiter *)object)->ops);
+}
+
+static void copy_undo(struct forking *f, void *object)
+{
+    struct sem_undo *u = object;
+    u->adjust = forking_dup(f, u->adjust, set_at(f->source, u->set)->nsems * sizeof *u->adjust);
+}
+
+static void drop_undo(void *owner, void *object)
+{
+    (void)owner;
+    mem_free(((struct sem_undo *)object)->adjust);
+}
+
+const struct pool_kind semset_pool = {sizeof(struct semset), copy_set, drop_set};
+const struct pool_kind sem_waiters_pool = {sizeof(struct sem_waiter), copy_waiter, drop_waiter};
+const struct pool_kind sem_undos_pool = {sizeof(struct sem_undo), copy_undo, drop_undo};
+const struct pool_kind sem_lists_pool = {.size = sizeof(struct sem_list)};
 
 // ---- undo lists
 

@@ -56,6 +56,23 @@ u64 shm_resident(const struct shm *s)
     return backing_resident(s->backing);
 }
 
+// ---- machine fork: each machine has its own memory
+
+static void copy_shm(struct forking *f, void *object)
+{
+    struct shm *s = object;
+    s->backing = backing_copy(f, s->backing);
+}
+
+static void drop_shm(void *owner, void *object)
+{
+    struct shm *s = object;
+    if (s->backing)
+        backing_put(((struct machine *)owner)->store, s->backing);
+}
+
+const struct pool_kind shm_pool = {sizeof(struct shm), copy_shm, drop_shm};
+
 // ---- the end of a segment
 
 void shm_free(struct machine *m, struct shm *s)

@@ -9,6 +9,8 @@
 #define NS 1000000000ULL
 #define SECONDS_MOST 9000000000LL // beyond it nobody waits: 285 years
 
+const struct pool_kind timers_pool = {.size = sizeof(struct timer)};
+
 struct timer *timer_at(struct machine *m, u32 id)
 {
     return pool_at(&m->timers, id);

@@ -6,50 +6,53 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
 #include "kernel/machine.h"
 
-#define PID_MAX 4194304u
-#define PID_CHUNK 1024u
-#define PID_FIRST_AGAIN 300u // where numbering goes on after PID_MAX
+// ---- machine fork --------------------------------------------------------------------------------
 
-int pid_set(struct machine *m, u32 pid, task_t id)
+static void copy_task(struct forking *f, void *object)
 {
-    u32 **chunk = &m->pid_chunk[pid / PID_CHUNK];
-    if (!*chunk) {
-        *chunk = mem_zalloc(PID_CHUNK * sizeof **chunk);
-        if (!*chunk)
-            return -ENOMEM;
-    }
-    (*chunk)[pid % PID_CHUNK] = id;
-    return 0;
+    struct task *t = object;
+    struct machine *m = f->machine;
+    if (t->mm)
+        t->mm = mm_machine_fork(f, t->mm, &m->stats);
+    if (t->files)
+        t->files = fdtable_copy(f, t->files);
+    if (t->fs)
+        t->fs = fsctx_copy(f, t->fs);
+    if (t->sighand)
+        t->sighand = sighand_copy(f, t->sighand);
 }
 
-void pid_clear(struct machine *m, u32 pid)
+static void drop_task(void *owner, void *object)
 {
-    if (m->pid_chunk[pid / PID_CHUNK])
-        m->pid_chunk[pid / PID_CHUNK][pid % PID_CHUNK] = 0;
+    struct task *t = object;
+    fdtable_drop(t->files);
+    fsctx_drop(t->fs);
+    if (t->sighand)
+        sighand_put(owner, t->sighand);
+    if (t->mm)
+        mm_put(t->mm);
 }
 
-task_t pid_find(struct machine *m, u32 pid)
+static void copy_group(struct forking *f, void *object)
 {
-    u32 *chunk = pid < PID_MAX ? m->pid_chunk[pid / PID_CHUNK] : NULL;
-    return chunk ? chunk[pid % PID_CHUNK] : 0;
+    struct group *g = object;
+    g->exe = forking_text(f, g->exe);
 }
 
-// A pid is taken while it is a task's, or names a live group or session.
-int pid_new(struct machine *m, u32 *pid)
+static void drop_group(void *owner, void *object)
 {
-    for (u32 tries = 0; tries < PID_MAX; tries++) {
-        if (++m->pid_last >= PID_MAX)
-            m->pid_last = PID_FIRST_AGAIN;
-        if (!pid_find(m, m->pid_last)) {
-            *pid = m->pid_last;
-            return 0;
-        }
-    }
-    return -EAGAIN;
+    (void)owner;
+    mem_free(((struct group *)object)->exe);
 }
+
+const struct pool_kind tasks_pool = {sizeof(struct task), copy_task, drop_task};
+const struct pool_kind groups_pool = {sizeof(struct group), copy_group, drop_group};
+
+// ---- making and freeing --------------------------------------------------------------------------
 
 int group_new(struct machine *m, struct group *parent, u32 pid, struct group **out)
 {

@@ -20,6 +20,8 @@ static struct vfork_watch *watch_at(struct machine *m, u32 id)
     return pool_at(&m->vfork_watches, id);
 }
 
+const struct pool_kind vfork_watches_pool = {.size = sizeof(struct vfork_watch)};
+
 // ---- begin and end -------------------------------------------------------------------------------
 
 // Where the stack that sp is on may reach down to.
@@ -132,13 +134,13 @@ static bool allowed(struct machine *m, struct task *t, struct vfork_watch *w, co
 // Executes the one instruction that stores; no write permission stays behind.
 static struct trap step(struct machine *m, struct task *t, struct vfork_watch *w, gva_t va)
 {
-    u64 before = m->cpu.retired;
+    u64 before = m->cpu->retired;
     w->mm.armed = false;
-    struct trap trap = cpu_run(&m->cpu, 1);
+    struct trap trap = cpu_run(m->cpu, 1);
     w->mm.armed = true;
-    tlb_flush_page(&m->cpu.tlb, va);
-    tlb_flush_page(&m->cpu.tlb, va + 15);
-    t->instructions += m->cpu.retired - before;
+    tlb_flush_page(&m->cpu->tlb, va);
+    tlb_flush_page(&m->cpu->tlb, va + 15);
+    t->instructions += m->cpu->retired - before;
     return trap;
 }
 

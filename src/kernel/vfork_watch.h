@@ -17,6 +17,7 @@
 
 #include "kernel/task.h"
 
+struct forking;
 struct machine;
 struct trap;
 
@@ -53,7 +54,8 @@ struct vfork_hooks { // all NULL: nobody is watched
     void (*call)(struct machine *m, struct task *t, struct vfork_watch *w);
     // It execs or ends; its memory is still there.
     void (*end)(struct machine *m, struct task *t, struct vfork_watch *w);
-    void (*free)(void *state); // the machine is gone
+    void *(*copy)(struct forking *f, void *state); // for a machine fork's copy; NULL: f->error
+    void (*free)(void *state); // the machine is gone; NULL is fine
 };
 
 // A watch for the child that `t` is about to make. *out = 0: none is needed. -ENOMEM

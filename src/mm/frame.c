@@ -28,7 +28,7 @@ static int arena_grow(struct store *s)
 int store_new(struct store **out, u64 memory_limit)
 {
     u64 bytes = memory_limit ? memory_limit : host_memory_total();
-    u64 frames = MIN(MAX(bytes >> PAGE_SHIFT, 256u), 0xffff0000u);
+    u64 frames = MIN(MAX(bytes >> PAGE_SHIFT, 256u), 0x7fff0000u);
     struct store *s = mem_zalloc(sizeof *s);
     if (!s)
         return -ENOMEM;
@@ -50,6 +50,7 @@ int store_new(struct store **out, u64 memory_limit)
     s->free_head = FRAME_NONE;
     s->meta[FRAME_ZERO].refs = ~0u; // pinned
     s->fresh = 1;
+    s->machines = 1;
     *out = s;
     return 0;
 }

@@ -33,7 +33,8 @@ struct frame {
 
 struct node;
 
-// What a fork family of machines shares (law L5): frames, table nodes, page cache, decoded code.
+// What a fork family of machines shares (law L5): frames, table nodes, page cache, decoded code. The
+// last machine that goes frees it.
 struct store {
     u8 *arena;
     struct frame *meta;
@@ -52,6 +53,8 @@ struct store {
     u32 nodes_used;
     struct node *retired; // page-table nodes of ended processes, still to be freed
     struct pagecache *cache;
+    u32 machines;   // that have it
+    void *harts;    // the engine's
 };
 
 MUST_CHECK int store_new(struct store **out, u64 memory_limit); // bytes; 0 = the host's memory

@@ -97,9 +97,11 @@ int mm_map(struct mm *m, const struct map_request *q, gva_t *out)
     struct region g = {.start = at, .end = at + q->length, .page = q->page,
                        .backing = q->backing, .flags = q->flags, .prot = q->prot};
     int r = region_replace(m, g.start, g.end, &g);
-    if (r == 0)
-        *out = at;
-    return r;
+    if (r)
+        return r;
+    m->shares = m->shares || backing_per_machine(g.backing);
+    *out = at;
+    return 0;
 }
 
 int mm_unmap(struct mm *m, gva_t addr, u64 length)

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
 #include "base/stats.h"
 #include "mm/map.h"
+#include "mm/pagecache.h"
 #include "mm/pagetable.h"
 #include "mm/tlb.h"
 
@@ -45,7 +47,8 @@ void mm_put(struct mm *m)
         m->tlb->mm = NULL;
     }
     node_retire(m->store, m->root);
-    regions_put(m->store, m->regions);
+    if (m->regions)
+        regions_put(m->store, m->regions);
     mem_free(m);
 }
 
@@ -112,6 +115,50 @@ int mm_copy(struct mm *parent, struct mm **out)
 {
     return duplicate(parent, false, false, out);
 }
+
+// ---- machine fork --------------------------------------------------------------------------------
+
+int mm_forget_shared(struct mm *m)
+{
+    int r = 0;
+    if (!m->shares)
+        return 0;
+    if (m->tlb)
+        tlb_flush(m->tlb);
+    for (u32 i = 0; i < m->regions->count && r == 0; i++) {
+        const struct region *g = &m->regions->at[i];
+        if (g->flags & REGION_SHARED && backing_per_machine(g->backing))
+            r = pt_unmap(m->store, m->stats, &m->root, g->start, g->end);
+    }
+    return r;
+}
+
+struct mm *mm_machine_fork(struct forking *f, struct mm *from, struct stats *stats)
+{
+    bool found;
+    struct mm *m = forking_find(f, from, &found);
+    if (found) {
+        if (m)
+            m->holders++;
+        return m;
+    }
+    m = forking_dup(f, from, sizeof *m);
+    forking_add(f, from, m);
+    if (!m)
+        return NULL;
+    m->holders = 1;
+    m->tlb = NULL;
+    m->stats = stats;
+    m->regions = m->shares ? regions_copy(f, from->regions) : from->regions;
+    if (!m->shares)
+        m->regions->refs++;
+    if (from->tlb)
+        tlb_revoke_writes(from->tlb);
+    node_get(m->root);
+    return m;
+}
+
+// ---- the TLB -------------------------------------------------------------------------------------
 
 void mm_switch(struct mm *m, struct tlb *t)
 {

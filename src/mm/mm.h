@@ -7,6 +7,9 @@
 // (M1) holders counts the tasks that hold this address space (CLONE_VM); the root's and the region
 //      list's own counts say how many address spaces share the content.
 // (M2) Permissions live in the region list alone; table entries say only which frame is there.
+// (M3) Anonymous shared memory belongs to one machine. A machine fork copies its backing (pagecache.h)
+//      and empties the mappings of it first, so that both machines find their own pages at the next
+//      touch. Shared mappings of files stay what they are: the file is the host's.
 #ifndef MM_MM_H
 #define MM_MM_H
 
@@ -17,6 +20,7 @@ struct node;
 struct regions;
 struct tlb;
 struct stats;
+struct forking;
 
 #define MM_TOP (1ULL << 38) // user addresses end here, as under Sv39
 
@@ -55,6 +59,7 @@ struct mm {
     u32 last;            // index of the region found last
     bool eager;          // --fork=eager: fork copies everything at once
     bool advised;        // some region has MADV_DONTFORK or MADV_WIPEONFORK
+    bool shares;         // some region may map memory that the machine's processes share (M3)
     u64 brk_start, brk;
     u64 stack_limit;     // bytes the stack may grow to (RLIMIT_STACK)
     u64 data_limit, as_limit; // RLIMIT_DATA, RLIMIT_AS in bytes, ~0 = none
@@ -73,6 +78,11 @@ MUST_CHECK int mm_fork(struct mm *parent, struct mm **out);
 // The same for a vfork that shall not touch its parent's memory: never eager, and what madvise says
 // about forks does not hold. -ENOMEM
 MUST_CHECK int mm_copy(struct mm *parent, struct mm **out);
+// A machine fork: empties what maps anonymous shared memory. To be done for all address spaces of the
+// machine before the first mm_machine_fork. -ENOMEM: some may be emptied, which nobody notices.
+MUST_CHECK int mm_forget_shared(struct mm *m);
+// The copy's address space, one more holder of it. NULL: f->error.
+struct mm *mm_machine_fork(struct forking *f, struct mm *from, struct stats *stats);
 void mm_get(struct mm *m);
 void mm_put(struct mm *m); // the last holder's put frees it
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
 #include "host/pagefile.h"
 
@@ -11,9 +12,14 @@
 #define IDLE_MAX 64u // unused files that stay open until the next sync
 
 struct pagecache {
-    struct backing *list;
-    u32 idle;
+    struct backing *list, *anonymous;
+    u32 idle; // files
 };
+
+static frame_t slot_frame(u32 slot)
+{
+    return slot & ~SLOT_LENT;
+}
 
 int pagecache_new(struct store *s)
 {
@@ -28,7 +34,7 @@ static void drop_pages(struct store *s, struct backing *b)
             continue;
         for (u32 k = 0; k < CHUNK; k++)
             if (b->chunk[i][k] != FRAME_NONE)
-                frame_put(s, b->chunk[i][k]);
+                frame_put(s, slot_frame(b->chunk[i][k]));
         mem_free(b->chunk[i]);
     }
     mem_free(b->chunk);
@@ -50,14 +56,30 @@ static void close_file(struct store *s, struct backing *b)
     b->host_fd = -1;
 }
 
+static struct backing **list_of(struct store *s, const struct backing *b)
+{
+    return b->anonymous ? &s->cache->anonymous : &s->cache->list;
+}
+
+static void link_backing(struct store *s, struct backing *b)
+{
+    b->prev = NULL;
+    b->next = *list_of(s, b);
+    if (b->next)
+        b->next->prev = b;
+    *list_of(s, b) = b;
+}
+
 static void backing_free(struct store *s, struct backing *b)
 {
     drop_pages(s, b);
     close_file(s, b);
-    struct backing **link = &s->cache->list;
-    while (*link != b)
-        link = &(*link)->next;
-    *link = b->next;
+    if (b->prev)
+        b->prev->next = b->next;
+    else
+        *list_of(s, b) = b->next;
+    if (b->next)
+        b->next->prev = b->prev;
     mem_free(b->name);
     mem_free(b);
 }
@@ -68,6 +90,7 @@ void pagecache_drop(struct store *s)
         ASSERT_THAT(s->cache->list->refs == 0, "C1");
         backing_free(s, s->cache->list);
     }
+    ASSERT_THAT(!s->cache->anonymous, "C1");
 }
 
 void pagecache_free(struct store *s)
@@ -88,7 +111,7 @@ bool pagecache_shrink(struct store *s)
     return s->used < before && s->used < s->limit;
 }
 
-static int backing_new(struct store *s, struct backing **out)
+static int backing_new(struct store *s, bool anonymous, struct backing **out)
 {
     struct backing *b = mem_zalloc(sizeof *b);
     if (!b)
@@ -96,8 +119,8 @@ static int backing_new(struct store *s, struct backing **out)
     b->refs = 1;
     b->host_fd = -1;
     b->serial = ++s->serial;
-    b->next = s->cache->list;
-    s->cache->list = b;
+    b->anonymous = anonymous;
+    link_backing(s, b);
     *out = b;
     return 0;
 }
@@ -126,7 +149,7 @@ int backing_file(struct store *s, int host_fd, const struct file_key *key, struc
         }
     }
     if (!b) {
-        int r = backing_new(s, &b);
+        int r = backing_new(s, false, &b);
         if (r)
             return r;
         b->key = *key;
@@ -163,11 +186,9 @@ int backing_allow_writes(struct backing *b, int host_fd)
 
 int backing_anonymous(struct store *s, struct backing **out)
 {
-    int r = backing_new(s, out);
-    if (r == 0) {
-        (*out)->anonymous = true;
+    int r = backing_new(s, true, out);
+    if (r == 0)
         (*out)->pages = ~0ULL;
-    }
     return r;
 }
 
@@ -226,16 +247,33 @@ static int page_slot_make(struct backing *b, u64 page, u32 **out)
     return 0;
 }
 
+// The page becomes this backing's alone (C4).
+static int slot_own(struct store *s, u32 *slot)
+{
+    frame_t from = slot_frame(*slot), f;
+    if (s->meta[from].refs > 1) {
+        int r = frame_new(s, &f);
+        if (r)
+            return r;
+        memcpy(frame_data(s, f), frame_data(s, from), PAGE_SIZE);
+        frame_put(s, from);
+        from = f;
+    }
+    *slot = from;
+    return 0;
+}
+
 int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
 {
     u32 *slot = page_slot(b, page);
+    frame_t f;
     if (page >= b->pages)
         return -EFAULT;
     if (slot && *slot != FRAME_NONE) {
-        *out = *slot;
-        return 0;
+        int lent = *slot & SLOT_LENT ? slot_own(s, slot) : 0;
+        *out = slot_frame(*slot);
+        return lent;
     }
-    frame_t f;
     int r = page_slot_make(b, page, &slot);
     if (r == 0)
         r = frame_zeroed(s, &f);
@@ -330,13 +368,77 @@ struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 off
     return b->pages < old_pages ? b : NULL;
 }
 
-void pagecache_count(struct store *s, u32 *refs)
+static void count_list(const struct backing *b, u32 *refs)
 {
-    for (struct backing *b = s->cache->list; b; b = b->next)
+    for (; b; b = b->next)
         for (u64 i = 0; i < b->nchunks; i++)
             for (u32 k = 0; b->chunk[i] && k < CHUNK; k++)
                 if (b->chunk[i][k] != FRAME_NONE)
-                    refs[b->chunk[i][k]]++;
+                    refs[slot_frame(b->chunk[i][k])]++;
+}
+
+void pagecache_count(struct store *s, u32 *refs)
+{
+    count_list(s->cache->list, refs);
+    count_list(s->cache->anonymous, refs);
+}
+
+// ---- machine fork --------------------------------------------------------------------------------
+
+// The slots of both sides are lent from now on.
+static void lend(struct store *s, u32 *to, u32 *from)
+{
+    for (u32 k = 0; k < CHUNK; k++) {
+        if (from[k] != FRAME_NONE) {
+            from[k] |= SLOT_LENT;
+            frame_get(s, slot_frame(from[k]));
+        }
+        to[k] = from[k];
+    }
+}
+
+static struct backing *backing_dup(struct forking *f, struct backing *from)
+{
+    struct backing *b = forking_dup(f, from, sizeof *b);
+    if (!b)
+        return NULL;
+    b->name = forking_text(f, from->name);
+    b->chunk = NULL;
+    b->nchunks = 0;
+    link_backing(f->store, b);
+    if (from->nchunks == 0)
+        return b;
+    b->chunk = f->error ? NULL : mem_zalloc(from->nchunks * sizeof *b->chunk);
+    b->nchunks = b->chunk ? from->nchunks : 0;
+    for (u64 i = 0; i < b->nchunks; i++) {
+        if (from->chunk[i] && (b->chunk[i] = mem_alloc(CHUNK * sizeof **b->chunk)))
+            lend(f->store, b->chunk[i], from->chunk[i]);
+        else if (from->chunk[i])
+            f->error = -ENOMEM;
+    }
+    f->error = f->error ? f->error : b->chunk ? 0 : -ENOMEM;
+    return b;
+}
+
+struct backing *backing_copy(struct forking *f, struct backing *b)
+{
+    bool found;
+    if (!b || f->error)
+        return NULL;
+    if (!backing_per_machine(b)) {
+        b->refs++;
+        return b;
+    }
+    struct backing *copy = forking_find(f, b, &found);
+    if (!found) {
+        copy = backing_dup(f, b);
+        forking_add(f, b, copy);
+        if (copy)
+            copy->refs = 0;
+    }
+    if (copy)
+        copy->refs++;
+    return copy;
 }
 
 u64 backing_resident(const struct backing *b)

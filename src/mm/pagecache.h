@@ -13,15 +13,24 @@
 
 #include "mm/frame.h"
 
+struct forking;
+
 struct file_key {
     u64 dev, ino, size;
     i64 mtime_ns, ctime_ns;
 };
 
+// (C4) Memory without a file is one machine's. At a machine fork the copy gets a backing with the same
+//      frames, and in both each slot says SLOT_LENT: the first one to want the page copies it, or takes
+//      it over if the frame has no other reference by then.
+
+#define SLOT_LENT 0x80000000u // in a slot that is not FRAME_NONE
+
 struct backing {
     u32 refs;
     u64 serial;          // a number that no other of the store has; a machine's copy keeps it
     bool anonymous;      // no file behind it
+    bool constant;       // anonymous, and nobody ever writes it
     bool current;        // found by (dev, ino)
     bool shared_writes;  // some shared mapping may have stored to its pages
     bool executable;     // the host let it be executed, as long as the key is this
@@ -30,10 +39,10 @@ struct backing {
     u32 segment;         // the kernel's: SysV segment whose memory it is, 0 = none
     struct file_key key;
     u64 pages;           // length of frame[] in pages
-    u32 **chunk;         // frame numbers by page, 512 to a chunk; FRAME_NONE = not cached
+    u32 **chunk;         // slots: frame numbers by page, 512 to a chunk; FRAME_NONE = not cached
     u64 nchunks;
     char *name;           // the file's guest path, for /proc/PID/maps; may be NULL
-    struct backing *next; // in the cache's list
+    struct backing *next, *prev; // in the cache's list, of files or of anonymous ones
 };
 
 MUST_CHECK int pagecache_new(struct store *s);
@@ -49,6 +58,14 @@ MUST_CHECK int backing_allow_writes(struct backing *b, int host_fd);
 MUST_CHECK int backing_anonymous(struct store *s, struct backing **out);
 void backing_get(struct backing *b);
 void backing_put(struct store *s, struct backing *b);
+
+// Each machine has its own: (C4).
+static inline bool backing_per_machine(const struct backing *b)
+{
+    return b && b->anonymous && !b->constant;
+}
+// A reference for a machine fork's copy: to `b` itself, or to the copy's own. NULL for NULL, and f->error.
+struct backing *backing_copy(struct forking *f, struct backing *b);
 
 // The frame of a page, read or made if it is not cached (the cache keeps its own reference).
 // -ENOMEM, -EFAULT beyond the end of the file (SIGBUS), or the read's error.

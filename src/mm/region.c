@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "base/panic.h"
 #include "base/stats.h"
 #include "mm/pagecache.h"
@@ -33,6 +34,17 @@ void regions_put(struct store *s, struct regions *l)
         if (l->at[i].backing)
             backing_put(s, l->at[i].backing);
     mem_free(l);
+}
+
+struct regions *regions_copy(struct forking *f, const struct regions *from)
+{
+    struct regions *l = forking_dup(f, from, sizeof *l + from->room * sizeof l->at[0]);
+    if (!l)
+        return NULL;
+    l->refs = 1;
+    for (u32 i = 0; i < l->count; i++)
+        l->at[i].backing = backing_copy(f, l->at[i].backing);
+    return l;
 }
 
 // A list of this address space's own (R2) with room for `more` regions.

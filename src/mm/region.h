@@ -36,6 +36,8 @@ struct regions {
 
 MUST_CHECK int regions_new(struct regions **out);
 void regions_put(struct store *s, struct regions *l);
+// A machine fork's copy, with the backings that the copy has. NULL: f->error.
+struct regions *regions_copy(struct forking *f, const struct regions *from);
 
 // The index of the first region that ends above va; count if none.
 u32 regions_after(const struct regions *l, gva_t va);

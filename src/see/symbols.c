@@ -19,17 +19,27 @@ struct known {
 
 struct symbols {
     struct known at[KNOWN_MAX];
-    u32 count;
+    u32 count, refs;
 };
 
 int symbols_new(struct symbols **out)
 {
     *out = mem_zalloc(sizeof **out);
-    return *out ? 0 : -ENOMEM;
+    if (!*out)
+        return -ENOMEM;
+    (*out)->refs = 1;
+    return 0;
+}
+
+void symbols_get(struct symbols *s)
+{
+    s->refs++;
 }
 
 void symbols_free(struct symbols *s)
 {
+    if (s && --s->refs)
+        return;
     for (u32 i = 0; s && i < s->count; i++) {
         object_free(s->at[i].object);
         mem_free(s->at[i].name);

@@ -22,7 +22,8 @@ struct symbol {
 
 // No machine is named: one serves all address spaces of a store. -ENOMEM
 MUST_CHECK int symbols_new(struct symbols **out);
-void symbols_free(struct symbols *s);
+void symbols_get(struct symbols *s);  // one reference more
+void symbols_free(struct symbols *s); // and one less: the last one's frees
 
 // What lies at `va`. False: no file is mapped there (and *out says nothing but `code`). The strings
 // live until symbols_free.

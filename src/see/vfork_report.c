@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/forking.h"
 #include "kernel/machine.h"
 #include "mm/region.h"
 #include "mm/uaccess.h"
@@ -445,9 +446,22 @@ static void end(struct machine *m, struct task *t, struct vfork_watch *w)
     v->npending = kept;
 }
 
+static void *copy_report(struct forking *f, void *state)
+{
+    struct vfork_report *v = forking_dup(f, state, sizeof *v);
+    if (!v)
+        return NULL;
+    symbols_get(v->symbols);
+    for (u32 i = 0; i < v->npending; i++)
+        v->pending[i].line = forking_text(f, v->pending[i].line);
+    return v;
+}
+
 static void free_report(void *state)
 {
     struct vfork_report *v = state;
+    if (!v)
+        return;
     for (u32 i = 0; i < v->npending; i++)
         mem_free(v->pending[i].line);
     symbols_free(v->symbols);
@@ -462,6 +476,6 @@ int vfork_report_attach(struct machine *m)
         mem_free(v);
         return r;
     }
-    m->vfork_hooks = (struct vfork_hooks){v, begin, store, call, end, free_report};
+    m->vfork_hooks = (struct vfork_hooks){v, begin, store, call, end, copy_report, free_report};
     return 0;
 }

@@ -22,7 +22,7 @@ static u64 allocations(const char *program, u64 fail_at)
     mem_fail_at(fail_at);
     if (machine_new(&m, &o) == 0) {
         if (machine_start(m, program, argv, envp, NULL) == 0)
-            machine_run(m);
+            (void)machine_run(m, ~0ULL, true);
         mem_fail_at(0);
         machine_free(m);
     }

@@ -1,0 +1,108 @@
+// A tree of ten guest processes (tests/guest/tree.c) is copied in mid-flight again and again, copies of
+// copies included: every machine ends with the right sums.
+//
+//     machine_fork_test [GUEST [FORKS]]     a riscv64 program; without one, the test is skipped
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tine/tine.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+#define LIVE_MOST 24
+
+static uint64_t random_state = 88172645463325252ULL;
+
+static uint64_t random_number(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state;
+}
+
+static void fail(const char *what, long a, long b)
+{
+    fprintf(stderr, "FAIL machine_fork_test: %s (%ld, %ld)\n", what, a, b);
+    exit(1);
+}
+
+static struct tine_machine *start(const char *program, bool virtual_time)
+{
+    struct tine_options o;
+    struct tine_machine *m;
+    char *argv[] = {(char *)program, "12", NULL}, *envp[] = {NULL};
+
+    tine_options_init(&o);
+    o.memory = 256 << 20;
+    o.seed = 1;
+    o.virtual_time = virtual_time;
+    if (tine_machine_new(&m, &o) < 0 || tine_machine_start(m, program, argv, envp, NULL) < 0)
+        fail("start", 0, 0);
+    return m;
+}
+
+static void must_end_well(struct tine_machine *m)
+{
+    struct tine_result r;
+
+    tine_machine_run(m, &r);
+    if (r.end != TINE_EXITED || r.code != 0)
+        fail("a machine ended badly", r.end, r.code);
+    tine_machine_free(m);
+}
+
+// Machines are run for random pieces, forked and freed in random order.
+static void crowd(const char *program, int forks, bool virtual_time)
+{
+    struct tine_machine *live[LIVE_MOST];
+    struct tine_result r;
+    int n = 0, made = 0;
+
+    while (made < forks || n > 0) {
+        if (n == 0)
+            live[n++] = start(program, virtual_time);
+        int i = (int)(random_number() % (uint64_t)n);
+        if (made < forks && n < LIVE_MOST && random_number() % 3) {
+            int err = tine_machine_fork(&live[n], live[i], 0);
+            if (err)
+                fail("fork", err, made);
+            n++;
+            made++;
+        }
+        uint64_t piece = random_number() % 5 ? random_number() % 200000 : random_number() % 5000;
+        tine_machine_run_for(live[i], piece, 0, &r);
+        if (r.end == TINE_BUDGET_USED && random_number() % 40)
+            continue;
+        if (r.end == TINE_BUDGET_USED && random_number() % 4)
+            must_end_well(live[i]);
+        else if (r.end != TINE_BUDGET_USED && (r.end != TINE_EXITED || r.code != 0))
+            fail("a copy ended badly", r.end, r.code);
+        else
+            tine_machine_free(live[i]); // ended, or in the middle of it
+        live[i] = live[--n];
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *program = argc > 1 ? argv[1] : getenv("TINE_TEST_TREE");
+    bool longer = getenv("TINE_TEST_LONG") != NULL;
+    int forks = argc > 2 ? atoi(argv[2]) : longer ? 1000 : 150;
+
+    if (!program || access(program, X_OK)) {
+        printf("skipped machine_fork_test: no riscv64 program given\n");
+        return 77;
+    }
+    int out = dup(1), null = open("/dev/null", O_RDWR);
+    dup2(null, 1);
+    crowd(program, forks, true);
+    crowd(program, forks, false);
+    dup2(out, 1);
+    if (mem_live())
+        fail("blocks are left", (long)mem_live(), 0);
+    printf("ok machine_fork_test: %d forks\n", 2 * forks);
+    return 0;
+}
