@@ -22,6 +22,27 @@ struct regs {
 
 struct cpu;
 
+#define CPU_WINDOWS 8
+#define CPU_JUMPS   4096
+
+// What translated code keeps for itself (jit/).
+struct native {
+    i64 budget;         // instructions left, when not in its register
+    i64 start;          // of those, when cpu_run began
+    const u8 *resume;   // where it goes on after a call for help
+    gva_t page;         // of the block that called
+    u64 spare[2];
+    u64 box;            // the upper half of a boxed single
+    struct trap trap;   // why it ended
+    u32 generation[2];  // of TLB and code when jumps[] was valid
+    u32 nfilled;        // entries of jumps[]; CPU_JUMPS + 1: don't ask which
+    u16 filled[CPU_JUMPS];
+    struct native_jump { // by pc / 2: where its translation is
+        gva_t pc;
+        const u8 *host;
+    } jumps[CPU_JUMPS];
+};
+
 // What runs guest code. The interpreter is one, the JIT (which this layer doesn't know) another.
 struct engine {
     struct trap (*run)(struct cpu *cpu, u64 budget);
@@ -40,10 +61,12 @@ struct cpu {
     u64 time_hz;        // frequency of rdtime
     u64 (*read_time)(void *arg); // rdtime's value, ticks of time_hz
     void *read_time_arg;
-    u32 stop_at;        // the interpreter leaves before what was entered so often, see interp.h; 0 = never
-    u32 padding;
+    u32 stop_at;        // the interpreter leaves for what was jumped to so often, see interp.h; 0 = never
+    // Translated code reaches all of this from one pointer, to `window`.
     struct regs file;   // the register file while translated code runs (regs points here then)
-    struct tlb tlb;     // right behind the registers: translated code reaches both from one pointer
+    u64 window[CPU_WINDOWS]; // host addresses that several accesses of a block go by
+    struct tlb tlb;
+    struct native native;
 };
 
 // Runs the thread until it traps or has retired exactly `budget` instructions (then TRAP_BUDGET).

@@ -687,7 +687,7 @@ counted: { // a jump to pc; leave if that is a hot place
             run.trap = (struct trap){.kind = TRAP_HOT};
             goto out;
         }
-        ++*heat;
+        *heat = (u8)MIN(*heat + 1, 255);
     }
     JUMP_UNCOUNTED();
 }

@@ -47,7 +47,8 @@ struct store {
     u64 serial;     // of the address spaces and backings made so far
     u64 code_epoch; // grows whenever decoded code is dropped: an engine inside it must leave
     void (*code_free)(struct store *s, void *code); // set by the engine; NULL = no code is attached
-    void *code_arena;                               // the engine's own
+    void *code_arena;                               // the interpreter's own
+    void *jit;                                      // the other engine's
     void *node_free;   // page-table nodes, see pagetable.c
     void *node_chunks;
     u32 nodes_used;

@@ -2,9 +2,15 @@
 
 #define OVERFLOWED (TLB_SIZE + 1)
 
-static void clear(struct tlb_entry *e)
+static void clear(struct tlb *t, u32 slot)
 {
-    e->read = e->write = e->exec = TLB_NONE;
+    struct tlb_entry *e = &t->entry[slot];
+    e->read = e->write = e->exec = tlb_none(slot);
+}
+
+static u32 slot_of(struct tlb *t, gva_t va)
+{
+    return (u32)(tlb_slot(t, va) - t->entry);
 }
 
 void tlb_init(struct tlb *t)
@@ -17,22 +23,28 @@ void tlb_flush(struct tlb *t)
 {
     u32 n = t->nfilled == OVERFLOWED ? TLB_SIZE : t->nfilled;
     for (u32 i = 0; i < n; i++)
-        clear(&t->entry[t->nfilled == OVERFLOWED ? i : t->filled[i]]);
+        clear(t, t->nfilled == OVERFLOWED ? i : t->filled[i]);
     t->nfilled = t->nwritten = 0;
     t->generation++;
 }
 
 void tlb_flush_page(struct tlb *t, gva_t va)
 {
-    clear(tlb_slot(t, va)); // it may stay in the lists
+    clear(t, slot_of(t, va)); // it may stay in the lists
     t->generation++;
+}
+
+static void revoke(struct tlb *t, u32 slot, bool write)
+{
+    gva_t *tag = write ? &t->entry[slot].write : &t->entry[slot].exec;
+    *tag = tlb_none(slot);
 }
 
 void tlb_revoke_writes(struct tlb *t)
 {
     u32 n = t->nwritten == OVERFLOWED ? TLB_SIZE : t->nwritten;
     for (u32 i = 0; i < n; i++)
-        t->entry[t->nwritten == OVERFLOWED ? i : t->written[i]].write = TLB_NONE;
+        revoke(t, t->nwritten == OVERFLOWED ? i : t->written[i], true);
     t->nwritten = 0;
 }
 
@@ -40,7 +52,7 @@ void tlb_revoke_exec(struct tlb *t)
 {
     u32 n = t->nfilled == OVERFLOWED ? TLB_SIZE : t->nfilled;
     for (u32 i = 0; i < n; i++)
-        t->entry[t->nfilled == OVERFLOWED ? i : t->filled[i]].exec = TLB_NONE;
+        revoke(t, t->nfilled == OVERFLOWED ? i : t->filled[i], false);
     t->generation++;
 }
 
@@ -54,24 +66,23 @@ static void note(u16 *list, u32 *n, u32 slot)
 
 void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host)
 {
-    struct tlb_entry *e = tlb_slot(t, va);
-    u32 slot = (u32)(e - t->entry);
-    gva_t tag = va & TLB_PAGE_MASK;
-    bool empty = e->read == TLB_NONE && e->write == TLB_NONE && e->exec == TLB_NONE;
-    if (empty)
+    u32 slot = slot_of(t, va);
+    struct tlb_entry *e = &t->entry[slot];
+    gva_t tag = va & TLB_PAGE_MASK, none = tlb_none(slot);
+    if (e->read == none && e->write == none && e->exec == none)
         note(t->filled, &t->nfilled, slot);
     if (e->host != host || (e->read != tag && e->write != tag && e->exec != tag)) {
-        clear(e);
+        clear(t, slot);
         e->host = host;
     }
     if (exec) {
         e->exec = tag;
-        e->write = TLB_NONE;
+        e->write = none;
     } else if (write) {
-        if (e->write == TLB_NONE)
+        if (e->write == none)
             note(t->written, &t->nwritten, slot);
         e->read = e->write = tag;
-        e->exec = TLB_NONE;
+        e->exec = none;
     } else {
         e->read = tag;
     }

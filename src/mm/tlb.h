@@ -19,7 +19,7 @@ struct mm;
 
 #define TLB_BITS 10
 #define TLB_SIZE (1u << TLB_BITS)
-#define TLB_NONE (~(gva_t)0)
+#define TLB_NONE (~(gva_t)0) // of the last entry: TLB_NONE ^ PAGE_SIZE, or the top page would hit (T3)
 #define TLB_PAGE_MASK (~(gva_t)PAGE_MASK)
 
 struct tlb_entry {
@@ -34,6 +34,11 @@ struct tlb {
     u32 generation;        // grows when an executable mapping may have changed (not by evictions)
     u16 filled[TLB_SIZE], written[TLB_SIZE];
 };
+
+static inline gva_t tlb_none(u32 slot)
+{
+    return slot == TLB_SIZE - 1 ? TLB_NONE ^ PAGE_SIZE : TLB_NONE;
+}
 
 static inline struct tlb_entry *tlb_slot(struct tlb *t, gva_t va)
 {

@@ -1,0 +1,237 @@
+#include "jit/cache.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "host/code_memory.h"
+#include "jit/thunks.h"
+
+#define CACHE_SIZE    (64u << 20)
+#define COMMIT_STEP   (256u << 10)
+#define THUNKS_SIZE   4096u
+#define BUCKETS_FIRST 1024u
+
+static u32 bucket_of(const struct jit_cache *c, gva_t pc, frame_t f)
+{
+    return (u32)((pc >> 1 ^ (u64)f << 11) * 0x9e3779b97f4a7c15UL >> 40) & (c->buckets - 1);
+}
+
+const u8 *cache_find(const struct jit_cache *c, gva_t pc, frame_t f)
+{
+    u32 i = c->bucket[bucket_of(c, pc, f)];
+    for (; i; i = c->entry[i].next_of_bucket)
+        if (c->entry[i].pc == pc && c->entry[i].frame == f)
+            return c->base + c->entry[i].offset + c->shift;
+    return NULL;
+}
+
+static void unlink_entry(struct jit_cache *c, u32 id)
+{
+    u32 *link = &c->bucket[bucket_of(c, c->entry[id].pc, c->entry[id].frame)];
+    while (*link != id)
+        link = &c->entry[*link].next_of_bucket;
+    *link = c->entry[id].next_of_bucket;
+}
+
+// Takes away all that a frame has.
+static void drop_page(struct jit_cache *c, u32 id)
+{
+    while (id) {
+        u32 next = c->entry[id].next_of_page;
+        unlink_entry(c, id);
+        c->counts.thrown_away += c->entry[id].size != 0;
+        c->entry[id] = (struct jit_entry){.next_of_page = c->free_entry};
+        c->free_entry = id;
+        id = next;
+    }
+    c->generation++;
+}
+
+// The hook of code_arena->native_free.
+static void native_free(struct store *s, void *native)
+{
+    if (s->jit)
+        drop_page(s->jit, (u32)(uintptr_t)native);
+}
+
+static int buckets_grow(struct jit_cache *c)
+{
+    u32 n = c->buckets ? c->buckets * 4 : BUCKETS_FIRST;
+    u32 *fresh = mem_zalloc(n * sizeof *fresh);
+    if (!fresh)
+        return -1;
+    mem_free(c->bucket);
+    c->bucket = fresh;
+    c->buckets = n;
+    for (u32 i = 1; i < c->nentries; i++) {
+        if (!c->entry[i].frame)
+            continue;
+        u32 *head = &fresh[bucket_of(c, c->entry[i].pc, c->entry[i].frame)];
+        c->entry[i].next_of_bucket = *head;
+        *head = i;
+    }
+    return 0;
+}
+
+static int entries_grow(struct jit_cache *c)
+{
+    u32 room = c->room ? c->room * 2 : 512;
+    struct jit_entry *fresh = mem_resize(c->entry, room * sizeof *fresh);
+    if (!fresh)
+        return -1;
+    c->entry = fresh;
+    c->room = room;
+    if (!c->nentries)
+        c->nentries = 1; // 0 means none
+    return room > 2 * c->buckets ? buckets_grow(c) : 0;
+}
+
+struct jit_cache *cache_of(struct store *s)
+{
+    struct jit_cache *c = s->jit;
+    u8 *execute;
+    if (likely(c))
+        return c;
+    c = mem_zalloc(sizeof *c);
+    if (!c)
+        return NULL;
+    if (host_code_new(CACHE_SIZE, &c->base, &execute)) {
+        mem_free(c);
+        return NULL;
+    }
+    c->size = CACHE_SIZE;
+    c->shift = execute - c->base;
+    s->jit = c;
+    if (host_code_commit(c->base, execute, 0, COMMIT_STEP) || buckets_grow(c) || entries_grow(c) ||
+        !thunks_emit(c, c->base + THUNKS_SIZE)) {
+        cache_free(s);
+        return NULL;
+    }
+    c->committed = COMMIT_STEP;
+    c->at = THUNKS_SIZE;
+    struct code_arena *a = s->code_arena;
+    a->native_free = native_free;
+    return c;
+}
+
+void cache_free(struct store *s)
+{
+    struct jit_cache *c = s->jit;
+    if (!c)
+        return;
+    host_code_free(c->size, c->base, c->base + c->shift);
+    mem_free(c->entry);
+    mem_free(c->bucket);
+    mem_free(c->scratch);
+    mem_free(c);
+    s->jit = NULL;
+}
+
+// ---- Room -----------------------------------------------------------------------------------
+
+static u32 segment_begin(const struct jit_cache *c, u32 segment)
+{
+    return segment == 0 ? THUNKS_SIZE : c->size / CACHE_SEGMENTS * segment;
+}
+
+// Takes away every page that has code in the segment.
+static void segment_drop(struct jit_cache *c, struct store *s, u32 segment)
+{
+    u32 from = segment_begin(c, segment), to = c->size / CACHE_SEGMENTS * (segment + 1);
+    for (u32 i = 1; i < c->nentries; i++) {
+        const struct jit_entry *e = &c->entry[i];
+        if (!e->frame || e->offset < from || e->offset >= to)
+            continue;
+        struct code_page *p = s->meta[e->frame].code;
+        u32 id = (u32)(uintptr_t)p->native;
+        p->native = NULL;
+        memset(p->heat, 0, sizeof p->heat);
+        drop_page(c, id);
+    }
+    c->counts.recycled++;
+}
+
+static void note_passes(struct jit_cache *c)
+{
+    u32 i = 0;
+    for (struct jit_hart *h = c->harts; h && i < ARRAY_LEN(c->passes_then); h = h->next)
+        c->passes_then[i++] = h->passes;
+    c->waiting = true;
+}
+
+// Whether every hart was out of translated code since note_passes. A hart that was not there yet
+// is compared with an older number, and passes; one beyond the array has to be outside now.
+static bool all_passed(struct jit_cache *c)
+{
+    u32 i = 0;
+    for (struct jit_hart *h = c->harts; h; h = h->next, i++)
+        if (__atomic_load_n(&h->inside, __ATOMIC_ACQUIRE) &&
+            (i >= ARRAY_LEN(c->passes_then) || h->passes == c->passes_then[i]))
+            return false;
+    return true;
+}
+
+u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most)
+{
+    u32 end = c->size / CACHE_SEGMENTS * (c->segment + 1);
+    if (c->at + most > end) {
+        c->segment = (c->segment + 1) % CACHE_SEGMENTS;
+        c->at = segment_begin(c, c->segment);
+        if (c->counts.recycled || c->segment == 0) {
+            segment_drop(c, s, c->segment);
+            note_passes(c);
+        }
+    }
+    if (c->waiting && !all_passed(c))
+        return NULL;
+    c->waiting = false;
+    while (c->at + most > c->committed) {
+        if (host_code_commit(c->base, c->base + c->shift, c->committed, COMMIT_STEP))
+            return NULL;
+        c->committed += COMMIT_STEP;
+    }
+    return c->base + c->at;
+}
+
+void cache_end(struct jit_cache *c, const u8 *end)
+{
+    c->at = ALIGN_UP((u32)(end - c->base), 16u);
+}
+
+int cache_enter(struct jit_cache *c, struct code_page *p, gva_t pc, const u8 *at, u32 size,
+                u32 guest_size)
+{
+    u32 id = c->free_entry;
+    if (id) {
+        c->free_entry = c->entry[id].next_of_page;
+    } else {
+        if (c->nentries == c->room && entries_grow(c))
+            return -1;
+        id = c->nentries++;
+    }
+    u32 *bucket = &c->bucket[bucket_of(c, pc, p->frame)];
+    c->entry[id] = (struct jit_entry){
+        .pc = pc,
+        .frame = p->frame,
+        .offset = (u32)(at - c->base),
+        .size = size,
+        .guest_size = guest_size,
+        .next_of_bucket = *bucket,
+        .next_of_page = (u32)(uintptr_t)p->native,
+    };
+    *bucket = id;
+    p->native = (void *)(uintptr_t)id;
+    c->counts.entries++;
+    return 0;
+}
+
+void cache_walk(const struct jit_cache *c,
+                void (*each)(void *arg, gva_t pc, u32 guest_size, const u8 *host, u32 size),
+                void *arg)
+{
+    for (u32 i = 1; i < c->nentries; i++) {
+        const struct jit_entry *e = &c->entry[i];
+        if (e->frame && e->size)
+            each(arg, e->pc, e->guest_size, c->base + e->offset + c->shift, e->size);
+    }
+}

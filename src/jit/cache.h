@@ -1,0 +1,90 @@
+// The code cache: translated code and how it is found again. It belongs to the store, and each piece
+// of it to the frame that it was translated from (DESIGN: code is translated once, not once for each
+// process).
+//
+//   writable view:    | thunks | unit | unit | unit ...  ring of segments ... |
+//   executable view:  the same bytes, `shift` further up; never both in one mapping
+//
+//   code_page.native --> entry --> entry --> ...     (by next_of_page)
+//   hash of (pc, frame) --> entry --> entry ...      (by next_of_bucket)
+//
+// (J1) An entry says: code for the guest address pc, as long as that is in this frame, begins at
+//      `offset`. A unit's code bakes its guest addresses in; so a frame that runs under another
+//      address has entries of its own there.
+// (J2) Units jump directly only to units of the same frame and address: these go together.
+// (J3) Code is taken away (from the hash; cache->generation grows) before its bytes are used again;
+//      and they are used again only when every hart was out of translated code since.
+// (J4) A branch is redirected by one 4-byte store inside a cache line.
+#ifndef JIT_CACHE_H
+#define JIT_CACHE_H
+
+#include "cpu/code.h"
+#include "cpu/cpu.h"
+#include "jit/x86.h"
+
+#define CACHE_SEGMENTS 8
+
+struct jit_entry {
+    gva_t pc;
+    frame_t frame;
+    u32 offset;         // of the code, from the view's begin
+    u32 size;           // of the unit's code; 0: an entry into the unit before
+    u32 guest_size;     // bytes of guest code translated to it
+    u32 next_of_bucket, next_of_page;
+};
+
+struct jit_hart {
+    struct jit_hart *next;
+    u32 inside;   // is in translated code
+    u32 passes;   // how often it came out
+};
+
+struct jit_counts {
+    u64 units, entries, insns, guest_bytes, bytes, links, thrown_away, recycled, ns;
+};
+
+struct jit_cache {
+    u8 *base;           // the writable view
+    i64 shift;          // executable - writable
+    u32 size, committed;
+    u32 at;             // where the next unit goes
+    u32 segment;        // in which that is
+    u32 generation;     // (J3)
+    bool waiting;       // for harts to leave, before the segment may be written
+    u32 passes_then[64];
+    struct jit_hart *harts;
+    struct jit_entry *entry; // [0] unused
+    u32 nentries, room, free_entry;
+    u32 *bucket, buckets;
+    struct jit_counts counts;
+    void *scratch;      // the translator's
+    // Thunks, as addresses in the writable view.
+    u8 *enter, *help, *miss;
+};
+
+// The store's cache; made on first use. NULL: no memory, or the host refuses.
+MUST_CHECK struct jit_cache *cache_of(struct store *s);
+void cache_free(struct store *s);
+
+static inline const u8 *cache_run_address(const struct jit_cache *c, const u8 *at)
+{
+    return at + c->shift;
+}
+
+// The code for pc in this frame, as it is to be run; NULL if there is none.
+const u8 *cache_find(const struct jit_cache *c, gva_t pc, frame_t f);
+
+// Room for a unit of at most `most` bytes; NULL: not now.
+MUST_CHECK u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most);
+// The unit now ends at `end`.
+void cache_end(struct jit_cache *c, const u8 *end);
+// Publishes code for pc. `size`, `guest_size`: of the unit if this is its begin, else 0.
+MUST_CHECK int cache_enter(struct jit_cache *c, struct code_page *p, gva_t pc, const u8 *at, u32 size,
+                           u32 guest_size);
+
+// Calls back for every unit: for --dump-jit and profilers. `host`: the code as it is run.
+void cache_walk(const struct jit_cache *c,
+                void (*each)(void *arg, gva_t pc, u32 guest_size, const u8 *host, u32 size),
+                void *arg);
+
+#endif

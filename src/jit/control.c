@@ -1,0 +1,153 @@
+// Jumps, the budget, and the cold ends of a unit.
+#include "jit/translate.h"
+
+void emit_constant(struct translation *t, unsigned reg, u64 v)
+{
+    if (v == 0)
+        x86_op_rr(&t->e, X86_xor_rm32, reg, reg); // changes the flags
+    else if (v <= 0xffffffff)
+        x86_op_ri(&t->e, X86_mov_i32, reg, (i64)v);
+    else if ((i64)v == (i32)v)
+        x86_op_ri(&t->e, X86_mov_mi64, reg, (i64)v);
+    else
+        x86_op_ri(&t->e, X86_mov_i64, reg, (i64)v);
+}
+
+void emit_help(struct translation *t, u32 info)
+{
+    x86_op_ri(&t->e, X86_mov_i32, RCX, info);
+    if (t->ntails < STUBS_MOST)
+        t->tail[t->ntails++] = x86_branch(&t->e, X86_call, NULL);
+    else
+        t->e.full = true;
+}
+
+// What every call for help of a unit runs through: it says which page this is.
+static void emit_tail(struct translation *t)
+{
+    for (u32 i = 0; i < t->ntails; i++)
+        x86_set_branch(t->tail[i], t->e.at);
+    x86_op_mi(&t->e, X86_mov_mi32, CPU_FIELD(native.page), (i32)(u32)t->page_va);
+    x86_op_mi(&t->e, X86_mov_mi32, x86_mem(REGS_CPU, CPU_OFFSET(native.page) + 4),
+              (i32)(t->page_va >> 32));
+    x86_branch(&t->e, X86_jmp, t->cache->help);
+}
+
+// A branch (jmp or a condition) to an offset in the page.
+static void emit_branch_to(struct translation *t, enum x86_op op, u32 target)
+{
+    u32 in_plan = t->plan.index[target / 2];
+    if (in_plan) {
+        u8 *end = x86_branch(&t->e, op, t->plan.insn[in_plan - 1].at);
+        if (!t->plan.insn[in_plan - 1].at) {
+            if (t->nfixes == ARRAY_LEN(t->fix)) {
+                t->e.full = true;
+                return;
+            }
+            t->fix[t->nfixes].end = end;
+            t->fix[t->nfixes++].insn = (u16)(in_plan - 1);
+        }
+        return;
+    }
+    const u8 *to = cache_find(t->cache, t->page_va + target, t->page->frame);
+    if (to) {
+        x86_branch(&t->e, op, to - t->cache->shift);
+        t->cache->counts.links++;
+        return;
+    }
+    x86_align_branch(&t->e, op == X86_jmp ? 5 : 6);
+    struct stub *s = stub_add(t, STUB_LINK, x86_branch(&t->e, op, NULL));
+    s->target = target;
+}
+
+// rax holds a guest address: on to its code, if native.jumps knows it.
+void emit_goto_rax(struct translation *t)
+{
+    struct x86 *e = &t->e;
+    i32 jumps = CPU_OFFSET(native.jumps);
+    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
+    x86_op_ri(e, X86_shl_mi32, RCX, 3);
+    x86_op_ri(e, X86_and_mi32, RCX, (CPU_JUMPS - 1) << 4);
+    x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, jumps));
+    x86_branch(e, X86_j_ne, t->cache->miss);
+    x86_op_rm(e, X86_jmp_m, 0, x86_mem_index(REGS_CPU, RCX, 0, jumps + 8));
+}
+
+void emit_goto(struct translation *t, i64 target, unsigned refund)
+{
+    struct x86 *e = &t->e;
+    if (refund)
+        x86_op_ri(e, X86_add_mi64, REGS_BUDGET, refund);
+    if (target >= 0 && target < (i64)PAGE_SIZE) {
+        emit_branch_to(t, X86_jmp, (u32)target);
+        return;
+    }
+    gva_t pc = t->page_va + (u64)target;
+    i32 slot = CPU_OFFSET(native.jumps) + (i32)(pc >> 1 & (CPU_JUMPS - 1)) * 16;
+    emit_constant(t, RAX, pc);
+    x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem(REGS_CPU, slot));
+    x86_branch(e, X86_j_ne, t->cache->miss);
+    x86_op_rm(e, X86_jmp_m, 0, x86_mem(REGS_CPU, slot + 8));
+}
+
+void emit_goto_if(struct translation *t, enum x86_cc cc, i64 target, unsigned refund)
+{
+    if (target >= 0 && target < (i64)PAGE_SIZE && !refund) {
+        emit_branch_to(t, X86_j_o + cc, (u32)target);
+        return;
+    }
+    struct stub *s = stub_add(t, STUB_GOTO, x86_branch(&t->e, X86_j_o + cc, NULL));
+    s->target = target;
+    s->refund = (u8)refund;
+}
+
+void emit_charge(struct translation *t)
+{
+    if (!t->i->left)
+        return;
+    x86_op_ri(&t->e, X86_sub_mi64, REGS_BUDGET, t->i->left);
+    struct stub *s = stub_add(t, STUB_CHARGE, x86_branch(&t->e, X86_j_s, NULL));
+    s->info = help_info(HELP_BUDGET, 0, t->i->left, t->i->off);
+}
+
+static void emit_stub(struct translation *t, const struct stub *s)
+{
+    if (s->from)
+        x86_set_branch(s->from, t->e.at);
+    t->i = &t->plan.insn[s->insn];
+    switch (s->kind) {
+    case STUB_MEMORY:
+        emit_memory_stub(t, s);
+        break;
+    case STUB_CHARGE:
+        emit_help(t, s->info);
+        break;
+    case STUB_GOTO:
+        emit_goto(t, s->target, s->refund);
+        break;
+    case STUB_LINK:
+        x86_op_ri(&t->e, X86_mov_i32, RAX, s->from - t->cache->base);
+        emit_help(t, help_info(HELP_LINK, 0, 0, (u32)s->target));
+        break;
+    case STUB_DIVIDE:
+        emit_divide_stub(t, s);
+        break;
+    case STUB_STEP:
+        emit_help(t, s->info);
+        x86_branch(&t->e, X86_jmp, s->back);
+        break;
+    }
+}
+
+void emit_stubs(struct translation *t)
+{
+    for (u32 i = 0; i < t->nstubs && !t->e.full; i++) { // they may add others
+        struct stub s = t->stub[i];
+        emit_stub(t, &s);
+    }
+    if (t->e.full)
+        return;
+    emit_tail(t);
+    for (u32 i = 0; i < t->nfixes; i++)
+        x86_set_branch(t->fix[i].end, t->plan.insn[t->fix[i].insn].at);
+}

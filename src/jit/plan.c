@@ -1,0 +1,130 @@
+#include "jit/plan.h"
+
+#include <string.h>
+
+struct walk {
+    struct plan *p;
+    const struct jit_cache *c;
+    const struct code_page *page;
+    const u8 *code;
+    gva_t page_va;
+    u32 ntargets;
+    u16 target[PLAN_MOST]; // found, not walked yet
+};
+
+static u32 halfword(const u8 *code, u32 off)
+{
+    return (u32)code[off] | (u32)code[off + 1] << 8;
+}
+
+static struct plan_insn *add(struct plan *p, u32 off, enum plan_kind kind)
+{
+    struct plan_insn *i = &p->insn[p->n++];
+    *i = (struct plan_insn){.off = (u16)off, .kind = (u8)kind};
+    return i;
+}
+
+// Whether code at off, not in the plan yet, should come in.
+static bool wanted(const struct walk *w, u32 off)
+{
+    return w->p->n < PLAN_MOST && !cache_find(w->c, w->page_va + off, w->page->frame);
+}
+
+static void want_target(struct walk *w, i64 target, bool likely_taken)
+{
+    if (target < 0 || target >= (i64)PAGE_SIZE || w->ntargets == PLAN_MOST)
+        return;
+    if (w->page->heat[target / 2] || likely_taken)
+        w->target[w->ntargets++] = (u16)target;
+}
+
+// Takes in what is reached from off without a choice.
+static void walk_from(struct walk *w, u32 off)
+{
+    struct plan *p = w->p;
+    for (;;) {
+        u32 word, length;
+        if (off >= PAGE_SIZE || p->index[off / 2] || (p->n && !wanted(w, off)))
+            break;
+        word = halfword(w->code, off);
+        length = rv_length(word);
+        if (off + length > PAGE_SIZE)
+            break;
+        if (length == 4)
+            word |= halfword(w->code, off + 2) << 16;
+        struct plan_insn *i = add(p, off, PLAN_INSN);
+        p->index[off / 2] = (u16)p->n;
+        p->guest_bytes += length;
+        if (!rv_decode(word, &i->in))
+            i->in.op = OP_illegal;
+        i64 target = (i64)off + i->in.imm;
+        if (rv_flags[i->in.op] & RV_BRANCHES)
+            want_target(w, target, i->in.imm < 0);
+        if (i->in.op == OP_jal && i->in.rd == 0 && target >= 0 && target < (i64)PAGE_SIZE &&
+            target != off) {
+            i->falls = true;
+            off = (u32)target;
+            continue;
+        }
+        if (i->in.op == OP_illegal || rv_flags[i->in.op] & RV_ENDS_BLOCK)
+            return;
+        i->falls = true;
+        off += length;
+    }
+    add(p, off, PLAN_GOTO);
+}
+
+static void mark_heads(struct plan *p)
+{
+    p->insn[0].head = true;
+    for (u32 n = 0; n < p->n; n++) {
+        struct plan_insn *i = &p->insn[n];
+        bool branch = rv_flags[i->in.op] & RV_BRANCHES;
+        i64 target = i->kind == PLAN_GOTO ? i->off : branch || (i->in.op == OP_jal && !i->falls)
+                     ? (i64)i->off + i->in.imm : -1;
+        if (target >= 0 && target < (i64)PAGE_SIZE && p->index[target / 2])
+            p->insn[p->index[target / 2] - 1].head = true;
+        if (branch && i->in.imm < 0)
+            p->insn[n + 1].head = true;
+    }
+}
+
+static void measure_chains(struct plan *p)
+{
+    u32 length = 0;
+    for (u32 n = 0; n < p->n; n++) { // chains that are too long are cut
+        struct plan_insn *i = &p->insn[n];
+        length = i->head ? 1 : length + 1;
+        if (length > CHAIN_MOST) {
+            i->head = true;
+            length = 1;
+        }
+    }
+    u8 left = 0;
+    for (u32 n = p->n; n-- > 0;) {
+        struct plan_insn *i = &p->insn[n];
+        if (!i->falls || p->insn[n + 1].head)
+            left = 0;
+        left = (u8)(left + (i->kind == PLAN_INSN));
+        i->left = left;
+    }
+}
+
+bool plan_make(struct plan *p, const struct jit_cache *c, const struct code_page *page,
+               const u8 *code, gva_t page_va, u32 off)
+{
+    struct walk w = {.p = p, .c = c, .page = page, .code = code, .page_va = page_va};
+    p->n = p->guest_bytes = 0;
+    memset(p->index, 0, sizeof p->index);
+    walk_from(&w, off);
+    if (p->insn[0].kind == PLAN_GOTO)
+        return false; // an instruction that straddles two pages
+    while (w.ntargets && p->n < PLAN_MOST) {
+        u32 target = w.target[--w.ntargets];
+        if (!p->index[target / 2] && wanted(&w, target))
+            walk_from(&w, target);
+    }
+    mark_heads(p);
+    measure_chains(p);
+    return true;
+}

@@ -1,0 +1,50 @@
+// What goes into a unit: the instructions that are reached from one address by fall-through and direct
+// jumps without leaving the page, in the order in which they will stand in host code.
+//
+// (N1) A chain is a run of instructions in that order, each reached from the one before by falling
+//      through; it is entered only at its head. Heads are the begin of the unit, what a branch of
+//      the unit leads to, and what follows a branch that is mostly taken.
+// (N2) The budget is charged for a whole chain at its head. `left` says how much of that is not
+//      retired yet before an instruction, itself included; who leaves the chain gives that back.
+#ifndef JIT_PLAN_H
+#define JIT_PLAN_H
+
+#include "cpu/code.h"
+#include "isa/decode.h"
+#include "jit/cache.h"
+
+#define PLAN_MOST  256 // instructions of a unit
+#define CHAIN_MOST 200
+
+enum plan_kind {
+    PLAN_INSN,
+    PLAN_GOTO, // not an instruction: go on at off (which may be PAGE_SIZE or behind)
+};
+
+struct plan_insn {
+    struct insn in;
+    u16 off;
+    u8 kind;
+    bool head;
+    bool falls;   // the next one in order follows it
+    u8 left;      // (N2)
+    u8 *at;       // the host code, when it is emitted
+};
+
+struct plan {
+    u32 n;
+    u32 guest_bytes;
+    struct plan_insn insn[PLAN_MOST + 64];
+    u16 index[PAGE_SIZE / 2 + 2]; // by off / 2: number of the instruction, + 1
+};
+
+// False: nothing can be translated at off.
+MUST_CHECK bool plan_make(struct plan *p, const struct jit_cache *c, const struct code_page *page,
+                          const u8 *code, gva_t page_va, u32 off);
+
+static inline u32 insn_target(const struct plan_insn *i)
+{
+    return (u32)((i32)i->off + i->in.imm); // of a branch or jal, if in the page
+}
+
+#endif

@@ -1,0 +1,63 @@
+// Which guest registers live in host registers, and where everything else is.
+//
+//   rbp -> cpu.window   rsp: the host's stack, 16-byte aligned   r15: the budget
+//   rax rcx xmm0 xmm1: scratch
+//   the others hold guest registers, always the same ones: so code can be entered anywhere
+#ifndef JIT_REGS_H
+#define JIT_REGS_H
+
+#include "cpu/cpu.h"
+#include "jit/x86.h"
+
+#define REGS_CPU    RBP
+#define REGS_BUDGET R15
+#define REGS_X      11 // host registers that hold guest x registers
+#define REGS_F      14 // and f registers
+
+struct reg_pair {
+    u8 guest, host;
+};
+extern const struct reg_pair regs_x[REGS_X], regs_f[REGS_F];
+
+// The host register of x[i], f[i]; X86_NONE: it is in memory.
+extern const u8 regs_place_x[32], regs_place_f[32]; // the same + 1
+
+static inline u8 regs_host_x(unsigned i)
+{
+    return (u8)(regs_place_x[i] - 1);
+}
+
+static inline u8 regs_host_f(unsigned i)
+{
+    return (u8)(regs_place_f[i] - 1);
+}
+
+// The displacement of a field of struct cpu from rbp.
+#define CPU_OFFSET(field) ((i32)offsetof(struct cpu, field) - (i32)offsetof(struct cpu, window))
+#define CPU_FIELD(field) x86_mem(REGS_CPU, CPU_OFFSET(field))
+
+static inline struct x86_rm regs_memory_x(unsigned i)
+{
+    return x86_mem(REGS_CPU, CPU_OFFSET(file.x) + 8 * (i32)i);
+}
+
+static inline struct x86_rm regs_memory_f(unsigned i)
+{
+    return x86_mem(REGS_CPU, CPU_OFFSET(file.f) + 8 * (i32)i);
+}
+
+static inline struct x86_rm regs_x_rm(unsigned i)
+{
+    return regs_place_x[i] ? x86_reg(regs_host_x(i)) : regs_memory_x(i);
+}
+
+static inline struct x86_rm regs_f_rm(unsigned i)
+{
+    return regs_place_f[i] ? x86_reg(regs_host_f(i)) : regs_memory_f(i);
+}
+
+// Loads the guest registers from cpu.file, stores them there.
+void regs_load(struct x86 *e);
+void regs_save(struct x86 *e);
+
+#endif

@@ -1,0 +1,303 @@
+// Runs a hart: translated code where there is some, the interpreter elsewhere; and helps translated
+// code with what it can't do.
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cpu/fp.h"
+#include "cpu/interp.h"
+#include "jit/jit.h"
+#include "jit/thunks.h"
+#include "jit/translate.h"
+#include "mm/mm.h"
+
+#define HOT 8 // jumps to a place before it is translated
+
+// ---- Finding code ---------------------------------------------------------------------------
+
+static void jumps_flush(struct cpu *cpu)
+{
+    struct native *n = &cpu->native;
+    bool all = n->nfilled > CPU_JUMPS;
+    u32 count = all ? CPU_JUMPS : n->nfilled;
+    for (u32 i = 0; i < count; i++)
+        n->jumps[all ? i : n->filled[i]].pc = ~0UL; // no pc is odd
+    n->nfilled = 0;
+}
+
+// Forgets what may not be so any more.
+static void jumps_check(struct cpu *cpu, const struct jit_cache *c)
+{
+    struct native *n = &cpu->native;
+    if (likely(n->generation[0] == cpu->tlb.generation && n->generation[1] == c->generation))
+        return;
+    jumps_flush(cpu);
+    n->generation[0] = cpu->tlb.generation;
+    n->generation[1] = c->generation;
+}
+
+static void jumps_enter(struct cpu *cpu, gva_t pc, const u8 *host)
+{
+    struct native *n = &cpu->native;
+    u32 i = pc >> 1 & (CPU_JUMPS - 1);
+    if (n->jumps[i].pc == ~0UL) {
+        if (n->nfilled < CPU_JUMPS)
+            n->filled[n->nfilled++] = (u16)i;
+        else
+            n->nfilled = CPU_JUMPS + 1;
+    }
+    n->jumps[i].host = host;
+    n->jumps[i].pc = pc;
+}
+
+// The code for pc, translated now if it is hot enough. NULL: it is the interpreter's.
+static const u8 *find_code(struct cpu *cpu, struct jit_cache *c, gva_t pc)
+{
+    struct store *s = cpu->store;
+    struct tlb_entry *e = tlb_slot(&cpu->tlb, pc);
+    struct code_page *p;
+    frame_t f;
+    if (pc & 1)
+        return NULL;
+    if (likely(e->exec == (pc & TLB_PAGE_MASK)))
+        p = code_page_of(s, e);
+    else if (code_page_at(cpu, s->code_arena, pc, &f, &p))
+        return NULL; // the interpreter meets the fault again
+    if (!p)
+        return NULL;
+    const u8 *host = cache_find(c, pc, p->frame);
+    if (host)
+        return host;
+    u8 *heat = &p->heat[(pc & PAGE_MASK) / 2];
+    if (*heat < HOT) {
+        ++*heat;
+        return NULL;
+    }
+    return translate(c, s, p, pc);
+}
+
+// ---- Help -----------------------------------------------------------------------------------
+
+static int leave(struct cpu *cpu, u64 pc, i64 refund, struct trap trap)
+{
+    cpu->file.pc = pc;
+    cpu->native.budget += refund;
+    cpu->native.trap = trap;
+    return 1;
+}
+
+struct access {
+    u8 size;
+    bool is_signed;
+};
+
+// A load or store: completely, even across pages. The trap's kind is TRAP_BUDGET if there is none.
+static struct trap access_slow(struct cpu *cpu, gva_t va, u32 size, bool write, u64 *value)
+{
+    enum mm_access want = write ? MM_WRITE : MM_READ;
+    u32 first = (u32)MIN((u64)size, PAGE_SIZE - (va & PAGE_MASK));
+    u8 *host, *rest = NULL;
+    gva_t at = va;
+    enum mm_fault fault = mm_access(cpu->mm, va, want, &host);
+    if (fault == FAULT_NONE && first < size) {
+        fault = mm_access(cpu->mm, at = va + first, want, &rest);
+        if (fault == FAULT_NONE && mm_access(cpu->mm, va, want, &host)) // it may have moved
+            fault = FAULT_NOMEM;
+    }
+    if (fault)
+        return (struct trap){write ? TRAP_STORE : TRAP_LOAD, (int)fault, at};
+    if (write) {
+        memcpy(host, value, first);
+        if (rest)
+            memcpy(rest, (u8 *)value + first, size - first);
+    } else {
+        memcpy(value, host, first);
+        if (rest)
+            memcpy((u8 *)value + first, rest, size - first);
+    }
+    return (struct trap){.kind = TRAP_BUDGET};
+}
+
+static u64 extend(enum help kind, u64 v)
+{
+    switch (kind) {
+    case HELP_LOAD_I8:
+        return (u64)(i8)v;
+    case HELP_LOAD_I16:
+        return (u64)(i16)v;
+    case HELP_LOAD_I32:
+        return (u64)(i32)v;
+    case HELP_LOAD_BOXED:
+        return fp_box((u32)v);
+    default:
+        return v;
+    }
+}
+
+static int help_access(struct cpu *cpu, gva_t va, u32 info, gva_t pc, i64 refund)
+{
+    static const u8 sizes[] = {1, 1, 2, 2, 4, 4, 8, 4, 1, 2, 4, 8};
+    enum help kind = info >> 28;
+    u32 reg = info >> 20 & 31;
+    u64 *r = info >> 25 & 1 ? &cpu->file.f[reg] : &cpu->file.x[reg];
+    bool write = kind >= HELP_STORE_8;
+    u64 value = write ? *r : 0, epoch = cpu->store->code_epoch;
+    struct trap trap = access_slow(cpu, va, sizes[kind], write, &value);
+    if (trap.kind != TRAP_BUDGET)
+        return leave(cpu, pc, refund, trap);
+    if (!write && r != &cpu->file.x[0])
+        *r = extend(kind, value);
+    if (write && epoch != cpu->store->code_epoch)
+        return leave(cpu, pc + (info & HELP_LONG ? 4 : 2), refund - 1,
+                     (struct trap){.kind = TRAP_HOT});
+    return 0;
+}
+
+// The interpreter does the instruction at pc.
+static int help_step(struct cpu *cpu, gva_t pc, u32 info, i64 refund)
+{
+    u64 epoch = cpu->store->code_epoch, retired = cpu->retired;
+    u32 stop_at = cpu->stop_at;
+    fp_flags(&cpu->file);
+    cpu->file.pc = pc;
+    cpu->stop_at = 0;
+    cpu->retired += (u64)(cpu->native.start - cpu->native.budget - refund); // for instret
+    struct trap trap = interp_run(cpu, 1);
+    cpu->retired = retired;
+    cpu->stop_at = stop_at;
+    if (trap.kind != TRAP_BUDGET)
+        return leave(cpu, cpu->file.pc, refund, trap);
+    if (epoch != cpu->store->code_epoch || cpu->file.frm != FP_RNE)
+        return leave(cpu, cpu->file.pc, refund - 1, (struct trap){.kind = TRAP_HOT});
+    (void)info;
+    return 0;
+}
+
+int jit_help(struct cpu *cpu, u64 value, u32 info)
+{
+    struct jit_cache *c = cpu->store->jit;
+    enum help kind = info >> 28;
+    i64 refund = info >> 12 & 0xff;
+    gva_t pc = cpu->native.page + (info & 0xfff) * 2;
+    if (kind <= HELP_STORE_64)
+        return help_access(cpu, value, info, pc, refund);
+    if (kind == HELP_STEP)
+        return help_step(cpu, pc, info, refund);
+    if (kind == HELP_BUDGET)
+        return leave(cpu, pc, refund, (struct trap){.kind = TRAP_BUDGET});
+    if (kind == HELP_MISS)
+        pc = value;
+    u64 thrown_away = c->generation;
+    const u8 *host = find_code(cpu, c, pc);
+    if (!host)
+        return leave(cpu, pc, 0, (struct trap){.kind = TRAP_HOT});
+    jumps_check(cpu, c);
+    if (kind == HELP_MISS) {
+        jumps_enter(cpu, pc, host);
+    } else if (thrown_away == c->generation) { // the branch is still there
+        x86_set_branch(c->base + value, host - c->shift);
+        c->counts.links++;
+    }
+    cpu->native.resume = host;
+    return 0;
+}
+
+// ---- The engine -----------------------------------------------------------------------------
+
+static struct jit_hart *hart_of(struct cpu *cpu, struct jit_cache *c)
+{
+    struct jit_hart *h = cpu->engine_hart;
+    if (likely(h))
+        return h;
+    h = mem_zalloc(sizeof *h);
+    if (!h)
+        return NULL;
+    h->next = c->harts;
+    c->harts = h;
+    cpu->engine_hart = h;
+    cpu->native.nfilled = CPU_JUMPS + 1;
+    jumps_flush(cpu);
+    cpu->native.box = FP_BOX;
+    return h;
+}
+
+static void hart_free(struct cpu *cpu)
+{
+    struct jit_cache *c = cpu->store->jit;
+    struct jit_hart **link = &c->harts, *h = cpu->engine_hart;
+    while (*link != h)
+        link = &(*link)->next;
+    *link = h->next;
+    mem_free(h);
+    cpu->engine_hart = NULL;
+}
+
+static void enter(struct cpu *cpu, struct jit_cache *c, struct jit_hart *h, const u8 *host)
+{
+    __atomic_store_n(&h->inside, 1, __ATOMIC_SEQ_CST);
+    thunks_enter(c, cpu, host);
+    __atomic_store_n(&h->passes, h->passes + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&h->inside, 0, __ATOMIC_RELEASE);
+}
+
+// The interpreter, until it comes to something hot.
+static struct trap interpret(struct cpu *cpu)
+{
+    u64 retired = cpu->retired;
+    fp_flags(&cpu->file);
+    cpu->retired += (u64)(cpu->native.start - cpu->native.budget);
+    u64 before = cpu->retired;
+    cpu->stop_at = HOT;
+    struct trap trap = interp_run(cpu, (u64)cpu->native.budget);
+    cpu->native.budget -= (i64)(cpu->retired - before);
+    cpu->retired = retired;
+    return trap;
+}
+
+static struct trap run(struct cpu *cpu, struct jit_cache *c, struct jit_hart *h)
+{
+    struct trap trap;
+    do {
+        jumps_check(cpu, c);
+        cpu->file.pc &= ~1UL;
+        const u8 *host = cpu->file.frm == FP_RNE ? find_code(cpu, c, cpu->file.pc) : NULL;
+        jumps_check(cpu, c);
+        if (host) {
+            enter(cpu, c, h, host);
+            trap = cpu->native.trap;
+            // A unit may ask for more than is left; the interpreter runs that.
+            if (trap.kind == TRAP_BUDGET && cpu->native.budget)
+                trap = interpret(cpu);
+        } else {
+            trap = interpret(cpu);
+        }
+    } while (trap.kind == TRAP_HOT && cpu->native.budget);
+    if (trap.kind == TRAP_HOT)
+        trap.kind = TRAP_BUDGET;
+    return trap;
+}
+
+static struct trap jit_run(struct cpu *cpu, u64 budget)
+{
+    struct regs *caller = cpu->regs;
+    // The interpreter makes its arena when it first runs.
+    struct jit_cache *c = cpu->store->code_arena ? cache_of(cpu->store) : NULL;
+    struct jit_hart *h = c ? hart_of(cpu, c) : NULL;
+    if (!h)
+        return interp_run(cpu, cpu->store->code_arena ? budget : MIN(budget, 1));
+    cpu->file = *caller;
+    cpu->regs = &cpu->file;
+    cpu->native.start = cpu->native.budget = (i64)MIN(budget, (u64)INT64_MAX);
+    fp_enter(&cpu->file);
+    struct trap trap = run(cpu, c, h);
+    fp_flags(&cpu->file);
+    cpu->retired += (u64)(cpu->native.start - cpu->native.budget);
+    *caller = cpu->file;
+    cpu->regs = caller;
+    return trap;
+}
+
+const struct engine jit_engine = {
+    .run = jit_run,
+    .hart_free = hart_free,
+    .store_free = cache_free,
+};

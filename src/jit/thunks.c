@@ -1,0 +1,64 @@
+#include "jit/thunks.h"
+
+#include "jit/regs.h"
+
+static const u8 saved[] = {RBX, RBP, R12, R13, R14, R15};
+
+static void emit_enter(struct x86 *e)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(saved); i++)
+        x86_op_rr(e, X86_push, 0, saved[i]);
+    x86_op_ri(e, X86_sub_mi64, RSP, 8);
+    x86_op_rm(e, X86_lea64, REGS_CPU, x86_mem(RDI, (i32)offsetof(struct cpu, window)));
+    x86_op_rr(e, X86_mov_rm64, RAX, RSI);
+    x86_op_rm(e, X86_mov_rm64, REGS_BUDGET, CPU_FIELD(native.budget));
+    regs_load(e);
+    x86_op_rr(e, X86_jmp_m, 0, RAX);
+}
+
+// rax: a value, ecx: info, on the stack: where to go on.
+static void emit_help(struct x86 *e, struct jit_cache *c)
+{
+    c->help = e->at;
+    x86_op_rm(e, X86_pop_m, 0, CPU_FIELD(native.resume));
+    u8 *over = x86_branch(e, X86_jmp, NULL);
+    c->miss = e->at; // rax: a guest address
+    x86_op_ri(e, X86_mov_i32, RCX, help_info(HELP_MISS, 0, 0, 0));
+    x86_set_branch(over, e->at);
+    regs_save(e);
+    x86_op_rm(e, X86_mov_mr64, REGS_BUDGET, CPU_FIELD(native.budget));
+    x86_op_rm(e, X86_lea64, RDI, x86_mem(REGS_CPU, -(i32)offsetof(struct cpu, window)));
+    x86_op_rr(e, X86_mov_rm64, RSI, RAX);
+    x86_op_rr(e, X86_mov_rm32, RDX, RCX);
+    x86_op_ri(e, X86_mov_i64, RAX, (i64)(uintptr_t)jit_help);
+    x86_op_rr(e, X86_call_m, 0, RAX);
+    x86_op_rr(e, X86_test_mr32, RAX, RAX);
+    u8 *leave = x86_branch(e, X86_j_ne, NULL);
+    x86_op_rm(e, X86_mov_rm64, REGS_BUDGET, CPU_FIELD(native.budget));
+    regs_load(e);
+    x86_op_rm(e, X86_jmp_m, 0, CPU_FIELD(native.resume));
+    x86_set_branch(leave, e->at);
+    x86_op_ri(e, X86_add_mi64, RSP, 8);
+    for (unsigned i = ARRAY_LEN(saved); i-- > 0;)
+        x86_op_rr(e, X86_pop, 0, saved[i]);
+    x86_op_none(e, X86_ret);
+}
+
+bool thunks_emit(struct jit_cache *c, u8 *end)
+{
+    struct x86 e = {.at = c->base, .end = end};
+    c->enter = e.at;
+    emit_enter(&e);
+    emit_help(&e, c);
+    return !e.full;
+}
+
+void thunks_enter(const struct jit_cache *c, struct cpu *cpu, const u8 *host)
+{
+    // A function's address from an object's: what ISO C leaves open, POSIX has.
+    void (*enter)(struct cpu *, const u8 *);
+    const u8 *at = cache_run_address(c, c->enter);
+    _Static_assert(sizeof enter == sizeof at, "");
+    __builtin_memcpy(&enter, &at, sizeof enter);
+    enter(cpu, host);
+}

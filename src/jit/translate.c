@@ -1,0 +1,756 @@
+// Guest instructions to host code: the rows of rv64.def, their semantics compiled over operands.
+//
+// What generated code keeps to:
+//
+// (G1) Registers: regs.h. At every head of a chain, and whenever a unit is entered or left, every
+//      guest register is where regs.h says, and nothing else is known or cached. rax, rcx, xmm0, xmm1
+//      and the flags live no longer than one instruction.
+// (G2) The budget is charged at heads (plan.h, N2). It is never negative where an instruction takes
+//      effect: `sub; js` undoes itself in the stub, and the interpreter runs the rest.
+// (G3) An instruction that may trap changes nothing before it cannot trap any more. Its stub knows the
+//      offset of its pc and how much of the budget to give back; cpu.native.page, which the unit's
+//      tail sets, is the rest of pc.
+// (G4) Help (thunks.c) saves all registers to cpu.file and loads them again: C sees and may change
+//      them there. Stubs may use rax and rcx.
+// (G5) MXCSR is the guest's: rounding to nearest (other modes of frm are not run here), its sticky
+//      flags not yet in fflags. C that touches either calls fp_flags first.
+// (G6) Translated code never outlives the bytes that it was made from: a store to a frame with code
+//      misses the TLB (T2); jit_help then leaves translated code (E5 of interp.c).
+
+#include "jit/translate.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "mm/mm.h"
+
+// ---- Operands -------------------------------------------------------------------------------
+
+enum value_kind {
+    V_X,    // an x register
+    V_F,    // an f register
+    V_C,    // a constant
+    V_OP,   // an operation on two of these
+    V_LOAD, // a load; a is the base, c the distance
+    V_BOX,  // a boxed single
+    V_STEP, // what only the interpreter does
+};
+
+enum operation { ADD, SUB, AND, OR, XOR, SLL, SRL, SRA, SLT, SLTU, MUL, MULH, MULHSU, MULHU, DIV,
+                 DIVU, REM, REMU, SEXT };
+#define OPERATION_W 32 // added: on the lower halves, the result sign-extended
+
+enum type { i8_, u8_, i16_, u16_, i32_, u32_, u64_ };
+static const u8 type_size[] = {1, 1, 2, 2, 4, 4, 8};
+
+struct leaf {
+    u8 kind, reg;
+    u64 c;
+};
+
+struct value {
+    u8 kind;
+    u8 op; // enum operation, or type
+    struct leaf a, b;
+};
+
+static struct leaf x_leaf(const struct translation *t, unsigned r)
+{
+    if (r == 0 || t->known >> r & 1)
+        return (struct leaf){.kind = V_C, .reg = (u8)r, .c = r ? t->value[r] : 0};
+    return (struct leaf){.kind = V_X, .reg = (u8)r};
+}
+
+static struct value leaf_value(struct leaf a)
+{
+    return (struct value){.kind = a.kind, .a = a};
+}
+
+static struct value constant(u64 c)
+{
+    return leaf_value((struct leaf){.kind = V_C, .c = c});
+}
+
+static struct value operate(unsigned op, struct value a, struct value b)
+{
+    struct value v = {.kind = V_OP, .op = (u8)op, .a = a.a, .b = b.a};
+    if (a.kind != V_C || b.kind != V_C)
+        return v;
+    switch (op) { // what builds constants
+    case ADD:
+        return constant(a.a.c + b.a.c);
+    case ADD + OPERATION_W:
+        return constant((u64)(i64)(i32)(a.a.c + b.a.c));
+    case SLL:
+        return constant(a.a.c << (b.a.c & 63));
+    case SRL:
+        return constant(a.a.c >> (b.a.c & 63));
+    case OR:
+        return constant(a.a.c | b.a.c);
+    case XOR:
+        return constant(a.a.c ^ b.a.c);
+    case AND:
+        return constant(a.a.c & b.a.c);
+    default:
+        return v;
+    }
+}
+
+static struct value sext32(struct value v)
+{
+    if (v.kind == V_C)
+        return constant((u64)(i64)(i32)v.a.c);
+    if (v.kind == V_OP) {
+        v.op += OPERATION_W;
+        return v;
+    }
+    return (struct value){.kind = V_OP, .op = SEXT, .a = v.a, .b = {.kind = V_C}};
+}
+
+static struct value load(unsigned type, struct value address)
+{
+    struct value v = {.kind = V_LOAD, .op = (u8)type, .a = address.a};
+    if (address.kind == V_OP)
+        v.b.c = address.b.c;
+    return v;
+}
+
+static struct value box(struct value v)
+{
+    if (v.kind == V_LOAD)
+        v.b.kind = V_BOX; // marks it
+    else
+        v = (struct value){.kind = V_BOX, .a = v.a};
+    return v;
+}
+
+// ---- Integer operations ---------------------------------------------------------------------
+
+// The register that an integer result is made in; done() puts it where it belongs.
+static unsigned target(unsigned rd)
+{
+    return regs_place_x[rd] ? regs_host_x(rd) : RAX;
+}
+
+static void done(struct translation *t, unsigned rd, unsigned from)
+{
+    if (!regs_place_x[rd])
+        x86_op_rm(&t->e, X86_mov_mr64, from, regs_memory_x(rd));
+    else if (regs_host_x(rd) != from)
+        x86_op_rr(&t->e, X86_mov_rm64, regs_host_x(rd), from);
+}
+
+// A leaf into a host register.
+static void fetch(struct translation *t, unsigned to, struct leaf a)
+{
+    if (a.kind == V_C)
+        emit_constant(t, to, a.c);
+    else if (a.kind == V_F)
+        x86_op_rm(&t->e, regs_place_f[a.reg] ? X86_movq_rx : X86_mov_rm64,
+                  regs_place_f[a.reg] ? regs_host_f(a.reg) : to,
+                  regs_place_f[a.reg] ? x86_reg(to) : regs_memory_f(a.reg));
+    else if (!regs_place_x[a.reg] || regs_host_x(a.reg) != to)
+        x86_op_rm(&t->e, X86_mov_rm64, to, regs_x_rm(a.reg));
+}
+
+static bool small(struct leaf a)
+{
+    return a.kind == V_C && (i64)a.c == (i32)a.c;
+}
+
+static bool is_host(struct leaf a, unsigned host)
+{
+    return a.kind == V_X && regs_place_x[a.reg] && regs_host_x(a.reg) == host;
+}
+
+// The operand of an instruction: a register, memory, or, for large constants, rcx.
+static struct x86_rm operand(struct translation *t, struct leaf a)
+{
+    if (a.kind == V_X)
+        return regs_x_rm(a.reg);
+    fetch(t, RCX, a);
+    return x86_reg(RCX);
+}
+
+struct arith {
+    u8 rm, mi; // rows for 32 bits; the ones for 64 follow
+    bool commutes;
+};
+
+static const struct arith ariths[] = {
+    [ADD] = {X86_add_rm32, X86_add_mi32, true}, [SUB] = {X86_sub_rm32, X86_sub_mi32, false},
+    [AND] = {X86_and_rm32, X86_and_mi32, true}, [OR] = {X86_or_rm32, X86_or_mi32, true},
+    [XOR] = {X86_xor_rm32, X86_xor_mi32, true},
+};
+
+static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, struct leaf a,
+                       struct leaf b)
+{
+    const struct arith *k = &ariths[op];
+    struct x86 *e = &t->e;
+    unsigned to = target(rd), wide = !w;
+    if (a.kind == V_C && k->commutes) {
+        struct leaf swap = a;
+        a = b;
+        b = swap;
+    }
+    if (op == SUB && a.kind == V_C && a.c == 0) {
+        fetch(t, to, b);
+        x86_op_rr(e, X86_neg32 + wide, 0, to);
+    } else if (small(b) && a.kind == V_X && !regs_place_x[rd] && a.reg == rd && !w) {
+        x86_op_mi(e, k->mi + 1u, regs_memory_x(rd), (i64)b.c); // in memory
+        return;
+    } else if (op == ADD && small(b) && a.kind == V_X && regs_place_x[a.reg] && !is_host(a, to) &&
+               b.c) {
+        x86_op_rm(e, X86_lea32 + wide, to, x86_mem(regs_host_x(a.reg), (i32)b.c));
+    } else if (op == ADD && a.kind == V_X && b.kind == V_X && regs_place_x[a.reg] &&
+               regs_place_x[b.reg] && !is_host(a, to) && !is_host(b, to)) {
+        x86_op_rm(e, X86_lea32 + wide, to,
+                  x86_mem_index(regs_host_x(a.reg), regs_host_x(b.reg), 0, 0));
+    } else if (small(b)) {
+        fetch(t, to, a);
+        if (op == AND && b.c == 0xff)
+            x86_op_rr(e, X86_movzx8, to, to);
+        else if (b.c || op == AND)
+            x86_op_ri(e, k->mi + wide, to, (i64)b.c);
+    } else if (is_host(b, to) && !is_host(a, to)) {
+        if (k->commutes) {
+            x86_op_rm(e, k->rm + wide, to, operand(t, a));
+        } else { // a - b into b's place
+            x86_op_rr(e, X86_neg32 + wide, 0, to);
+            x86_op_rm(e, X86_add_rm32 + wide, to, operand(t, a));
+        }
+    } else {
+        fetch(t, to, a);
+        x86_op_rm(e, k->rm + wide, to, operand(t, b));
+    }
+    if (w)
+        x86_op_rr(e, X86_movsxd, to, to);
+    done(t, rd, to);
+}
+
+static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, struct leaf a,
+                       struct leaf b)
+{
+    static const u8 by_constant[] = {X86_shl_mi32, X86_shr_mi32, X86_sar_mi32};
+    static const u8 by_cl[] = {X86_shl_cl32, X86_shr_cl32, X86_sar_cl32};
+    struct x86 *e = &t->e;
+    unsigned to = target(rd), wide = !w, which = op - SLL;
+    if (b.kind == V_C) {
+        fetch(t, to, a);
+        if (b.c & (w ? 31 : 63))
+            x86_op_ri(e, by_constant[which] + wide, to, (i64)(b.c & (w ? 31 : 63)));
+    } else {
+        fetch(t, RCX, b);
+        if (is_host(b, to))
+            to = RAX;
+        fetch(t, to, a);
+        x86_op_rr(e, by_cl[which] + wide, 0, to);
+    }
+    if (w)
+        x86_op_rr(e, X86_movsxd, to, to);
+    done(t, rd, to);
+}
+
+// Sets the flags by a - b.
+static void emit_compare(struct translation *t, struct leaf a, struct leaf b)
+{
+    struct x86 *e = &t->e;
+    unsigned ra = a.kind == V_X && regs_place_x[a.reg] ? regs_host_x(a.reg) : RAX;
+    if (b.kind == V_C && b.c == 0 && ra != RAX) {
+        x86_op_rr(e, X86_test_mr64, ra, ra);
+    } else if (small(b) && a.kind == V_X) {
+        x86_op_mi(e, X86_cmp_mi64, regs_x_rm(a.reg), (i64)b.c);
+    } else {
+        if (ra == RAX)
+            fetch(t, RAX, a);
+        x86_op_rm(e, X86_cmp_rm64, ra, operand(t, b));
+    }
+}
+
+static void emit_set(struct translation *t, unsigned rd, bool is_signed, struct leaf a,
+                     struct leaf b)
+{
+    emit_compare(t, a, b);
+    unsigned to = target(rd);
+    x86_op_rr(&t->e, is_signed ? X86_set_l : X86_set_b, 0, RAX);
+    x86_op_rr(&t->e, X86_movzx8, to, RAX);
+    done(t, rd, to);
+}
+
+static void emit_multiply(struct translation *t, unsigned rd, bool w, struct leaf a, struct leaf b)
+{
+    struct x86 *e = &t->e;
+    unsigned to = target(rd), wide = !w;
+    if (a.kind == V_C) {
+        struct leaf swap = a;
+        a = b;
+        b = swap;
+    }
+    if (small(b) && a.kind == V_X) {
+        x86_emit(e, X86_imul_rmi32 + wide, to, 0, regs_x_rm(a.reg), (i64)b.c);
+    } else if (is_host(b, to)) {
+        x86_op_rm(e, X86_imul_rm32 + wide, to, operand(t, a));
+    } else {
+        fetch(t, to, a);
+        x86_op_rm(e, X86_imul_rm32 + wide, to, operand(t, b));
+    }
+    if (w)
+        x86_op_rr(e, X86_movsxd, to, to);
+    done(t, rd, to);
+}
+
+// Around what needs rdx, which holds a guest register.
+static void rdx_begin(struct translation *t)
+{
+    x86_op_rm(&t->e, X86_mov_mr64, RDX, CPU_FIELD(native.spare[0]));
+}
+
+static void rdx_end(struct translation *t)
+{
+    x86_op_rm(&t->e, X86_mov_rm64, RDX, CPU_FIELD(native.spare[0]));
+}
+
+static void emit_multiply_high(struct translation *t, unsigned rd, unsigned op, struct leaf a,
+                               struct leaf b)
+{
+    struct x86 *e = &t->e;
+    fetch(t, RCX, b);
+    fetch(t, RAX, a);
+    rdx_begin(t);
+    if (op == MULHSU) { // unsigned, less b if a is negative
+        x86_op_rm(e, X86_mov_mr64, RAX, CPU_FIELD(native.spare[1]));
+        x86_op_rr(e, X86_mul64, 0, RCX);
+        x86_op_rm(e, X86_mov_rm64, RAX, CPU_FIELD(native.spare[1]));
+        x86_op_ri(e, X86_sar_mi64, RAX, 63);
+        x86_op_rr(e, X86_and_rm64, RAX, RCX);
+        x86_op_rr(e, X86_sub_rm64, RDX, RAX);
+    } else {
+        x86_op_rr(e, op == MULH ? X86_imul64 : X86_mul64, 0, RCX);
+    }
+    x86_op_rr(e, X86_mov_rm64, RAX, RDX);
+    rdx_end(t);
+    done(t, rd, RAX);
+}
+
+// "The quotient of division by zero has all bits set, and the remainder of division by zero equals
+// the dividend"; the most negative number by -1 is itself, remainder 0.
+static void emit_divide(struct translation *t, unsigned rd, unsigned op, bool w, struct leaf a,
+                        struct leaf b)
+{
+    struct x86 *e = &t->e;
+    bool is_signed = op == DIV || op == REM, quotient = op == DIV || op == DIVU;
+    unsigned wide = !w;
+    fetch(t, RCX, b);
+    fetch(t, RAX, a);
+    rdx_begin(t);
+    // One comparison for both: b + 1 <= 1 unsigned.
+    if (is_signed) {
+        x86_op_rm(e, X86_lea32 + wide, RDX, x86_mem(RCX, 1));
+        x86_op_ri(e, X86_cmp_mi32 + wide, RDX, 1);
+    } else {
+        x86_op_rr(e, X86_test_mr32 + wide, RCX, RCX);
+    }
+    struct stub *s = stub_add(t, STUB_DIVIDE, x86_branch(e, is_signed ? X86_j_be : X86_j_e, NULL));
+    s->size = (u8)(wide | (unsigned)quotient << 1 | (unsigned)is_signed << 2);
+    if (is_signed)
+        x86_op_none(e, w ? X86_cdq : X86_cqo);
+    else
+        x86_op_rr(e, X86_xor_rm32, RDX, RDX);
+    x86_op_rr(e, (is_signed ? X86_idiv32 : X86_div32) + wide, 0, RCX);
+    if (!quotient)
+        x86_op_rr(e, X86_mov_rm64, RAX, RDX);
+    s->back = e->at;
+    rdx_end(t);
+    if (w)
+        x86_op_rr(e, X86_movsxd, RAX, RAX);
+    done(t, rd, RAX);
+}
+
+void emit_divide_stub(struct translation *t, const struct stub *s)
+{
+    struct x86 *e = &t->e;
+    unsigned wide = s->size & 1;
+    bool quotient = s->size & 2, is_signed = s->size & 4;
+    u8 *minus_one = NULL;
+    if (is_signed) {
+        x86_op_rr(e, X86_test_mr32 + wide, RCX, RCX);
+        minus_one = x86_branch(e, X86_j_ne, NULL);
+    }
+    if (quotient)
+        x86_op_ri(e, X86_mov_mi64, RAX, -1);
+    x86_branch(e, X86_jmp, s->back);
+    if (!is_signed || e->full)
+        return;
+    x86_set_branch(minus_one, e->at);
+    if (quotient)
+        x86_op_rr(e, X86_neg32 + wide, 0, RAX);
+    else
+        x86_op_rr(e, X86_xor_rm32, RAX, RAX);
+    x86_branch(e, X86_jmp, s->back);
+}
+
+static void emit_operation(struct translation *t, unsigned rd, const struct value *v)
+{
+    unsigned op = v->op & (OPERATION_W - 1u);
+    bool w = v->op & OPERATION_W;
+    switch (op) {
+    case ADD:
+    case SUB:
+    case AND:
+    case OR:
+    case XOR:
+        if (w && op == ADD && v->b.kind == V_C && v->b.c == 0 && v->a.kind == V_X) {
+            x86_op_rm(&t->e, X86_movsxd, target(rd), regs_x_rm(v->a.reg));
+            done(t, rd, target(rd));
+            break;
+        }
+        emit_arith(t, rd, op, w, v->a, v->b);
+        break;
+    case SLL:
+    case SRL:
+    case SRA:
+        emit_shift(t, rd, op, w, v->a, v->b);
+        break;
+    case SLT:
+    case SLTU:
+        emit_set(t, rd, op == SLT, v->a, v->b);
+        break;
+    case MUL:
+        emit_multiply(t, rd, w, v->a, v->b);
+        break;
+    case MULH:
+    case MULHSU:
+    case MULHU:
+        emit_multiply_high(t, rd, op, v->a, v->b);
+        break;
+    case SEXT:
+        fetch(t, RAX, v->a);
+        x86_op_rr(&t->e, X86_movsxd, target(rd), RAX);
+        done(t, rd, target(rd));
+        break;
+    default:
+        emit_divide(t, rd, op, w, v->a, v->b);
+    }
+}
+
+// ---- Loads and stores -----------------------------------------------------------------------
+
+static void emit_load(struct translation *t, unsigned rd, bool to_f, const struct value *v)
+{
+    static const u8 rows[] = {X86_movsx8, X86_movzx8, X86_movsx16, X86_movzx16, X86_movsxd,
+                              X86_mov_rm32, X86_mov_rm64};
+    struct x86 *e = &t->e;
+    bool boxed = v->b.kind == V_BOX;
+    unsigned base = v->a.kind == V_C && !v->a.reg ? 32 : v->a.reg, size = type_size[v->op];
+    i64 imm = (i64)(base == 32 ? v->a.c + v->b.c : v->b.c);
+    struct x86_rm at = emit_access(t, base, imm, size, false,
+                                   boxed ? HELP_LOAD_BOXED : HELP_LOAD_I8 + v->op,
+                                   rd + (to_f ? 32 : 0));
+    if (boxed) {
+        x86_op_rm(e, X86_mov_rm32, RAX, at);
+        x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.box));
+        if (regs_place_f[rd])
+            x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RAX);
+        else
+            x86_op_rm(e, X86_mov_mr64, RAX, regs_memory_f(rd));
+    } else if (to_f && regs_place_f[rd]) {
+        x86_op_rm(e, X86_movsd_rm, regs_host_f(rd), at);
+    } else if (to_f) {
+        x86_op_rm(e, X86_mov_rm64, RAX, at);
+        x86_op_rm(e, X86_mov_mr64, RAX, regs_memory_f(rd));
+    } else if (rd) {
+        x86_op_rm(e, rows[v->op], target(rd), at);
+        done(t, rd, target(rd));
+    }
+    emit_access_done(t);
+}
+
+static void emit_store(struct translation *t, unsigned size_log, struct value address,
+                       struct value v)
+{
+    static const u8 rows[] = {X86_mov_mr8, X86_mov_mr16, X86_mov_mr32, X86_mov_mr64};
+    struct x86 *e = &t->e;
+    unsigned base = address.a.kind == V_C && !address.a.reg ? 32 : address.a.reg;
+    i64 imm = (i64)(address.kind == V_OP ? address.b.c : 0);
+    if (base == 32)
+        imm = (i64)((u64)imm + address.a.c);
+    bool from_f = v.kind == V_F;
+    unsigned reg = v.a.reg;
+    struct x86_rm at = emit_access(t, base, imm, 1u << size_log, true, HELP_STORE_8 + size_log,
+                                   reg + (from_f ? 32 : 0));
+    if (from_f && regs_place_f[reg]) {
+        x86_op_rm(e, size_log == 3 ? X86_movsd_mr : X86_movss_mr, regs_host_f(reg), at);
+    } else if (!from_f && reg && regs_place_x[reg]) {
+        x86_op_rm(e, rows[size_log], regs_host_x(reg), at);
+    } else { // the value needs a register
+        if (at.index != X86_NONE) {
+            x86_op_rr(e, X86_add_rm64, RAX, RCX);
+            at = x86_mem(RAX, 0);
+        }
+        if (from_f)
+            x86_op_rm(e, X86_mov_rm64, RCX, regs_memory_f(reg));
+        else if (reg)
+            x86_op_rm(e, X86_mov_rm64, RCX, regs_memory_x(reg));
+        else
+            x86_op_rr(e, X86_xor_rm32, RCX, RCX);
+        x86_op_rm(e, rows[size_log], RCX, at);
+    }
+    emit_access_done(t);
+}
+
+// ---- What the rest of the vocabulary does ---------------------------------------------------
+
+static void emit_step(struct translation *t)
+{
+    emit_help(t, help_info(HELP_STEP, 0, t->i->left, t->i->off) |
+                     (t->i->in.len == 4 ? HELP_LONG : 0));
+}
+
+static void write_x(struct translation *t, unsigned rd, struct value v)
+{
+    if (v.kind == V_STEP) {
+        emit_step(t);
+        t->known &= ~(1u << rd);
+        return;
+    }
+    if (v.kind == V_LOAD)
+        emit_load(t, rd, false, &v);
+    if (rd == 0)
+        return;
+    t->known &= ~(1u << rd);
+    if (v.kind == V_C) {
+        if (small(v.a) && !regs_place_x[rd]) {
+            x86_op_mi(&t->e, X86_mov_mi64, regs_memory_x(rd), (i64)v.a.c);
+        } else {
+            emit_constant(t, target(rd), v.a.c);
+            done(t, rd, target(rd));
+        }
+        t->known |= 1u << rd;
+        t->value[rd] = v.a.c;
+    } else if (v.kind == V_OP) {
+        emit_operation(t, rd, &v);
+    } else if (v.kind == V_X || v.kind == V_F) {
+        fetch(t, target(rd), v.a);
+        done(t, rd, target(rd));
+    }
+}
+
+static void write_f(struct translation *t, unsigned rd, struct value v)
+{
+    struct x86 *e = &t->e;
+    if (v.kind == V_STEP) {
+        emit_step(t);
+        return;
+    }
+    if (v.kind == V_LOAD) {
+        emit_load(t, rd, true, &v);
+        return;
+    }
+    fetch(t, RAX, v.a); // from an x register
+    if (v.kind == V_BOX) {
+        x86_op_rr(e, X86_mov_rm32, RAX, RAX);
+        x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.box));
+    }
+    if (regs_place_f[rd])
+        x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RAX);
+    else
+        x86_op_rm(e, X86_mov_mr64, RAX, regs_memory_f(rd));
+}
+
+static void emit_branch(struct translation *t, enum x86_cc cc, struct value a, struct value b)
+{
+    i64 where = (i64)t->i->off + t->i->in.imm;
+    if (a.kind == V_C && b.kind != V_C && (cc == CC_E || cc == CC_NE)) {
+        struct value swap = a;
+        a = b;
+        b = swap;
+    }
+    emit_compare(t, a.a, b.a);
+    emit_goto_if(t, cc, where, t->i->left - 1u);
+}
+
+static void emit_call(struct translation *t, unsigned rd)
+{
+    write_x(t, rd, constant(t->page_va + t->i->off + t->i->in.len));
+    if (!t->i->falls)
+        emit_goto(t, (i64)t->i->off + t->i->in.imm, t->i->left - 1u);
+}
+
+static void emit_call_reg(struct translation *t, unsigned rd, struct value to)
+{
+    struct x86 *e = &t->e;
+    if (to.kind == V_C) {
+        u64 pc = to.a.c & ~1UL;
+        write_x(t, rd, constant(t->page_va + t->i->off + t->i->in.len));
+        emit_goto(t, (i64)(pc - t->page_va), 0);
+        return;
+    }
+    fetch(t, RAX, to.a);
+    if (to.kind == V_OP)
+        x86_op_ri(e, X86_add_mi64, RAX, (i64)to.b.c);
+    x86_op_ri(e, X86_and_mi64, RAX, -2);
+    if (rd) {
+        emit_constant(t, RCX, t->page_va + t->i->off + t->i->in.len);
+        x86_op_rm(e, X86_mov_mr64, RCX, regs_x_rm(rd));
+    }
+    emit_goto_rax(t);
+}
+
+static void emit_fence(struct translation *t, u32 sets)
+{
+    if ((sets & 0x50) && (sets & 0x0a) && (sets >> 8 & 15) != 8)
+        x86_op_rm(&t->e, X86_mfence, 0, x86_reg(0));
+}
+
+// ---- The rows -------------------------------------------------------------------------------
+
+#define RS1 leaf_value(x_leaf(t, in->rs1))
+#define RS2 leaf_value(x_leaf(t, in->rs2))
+#define FS1 leaf_value((struct leaf){.kind = V_F, .reg = in->rs1})
+#define FS2 leaf_value((struct leaf){.kind = V_F, .reg = in->rs2})
+#define FS3 leaf_value((struct leaf){.kind = V_F, .reg = in->rs3})
+#define IMM constant((u64)(i64)in->imm)
+#define ZIMM constant(in->rs1)
+#define PC constant(t->page_va + t->i->off)
+#define WR(v) write_x(t, in->rd, v)
+#define WF(v) write_f(t, in->rd, v)
+#define ADD(a, b) operate(ADD, a, b)
+#define SUB(a, b) operate(SUB, a, b)
+#define AND(a, b) operate(AND, a, b)
+#define OR(a, b) operate(OR, a, b)
+#define XOR(a, b) operate(XOR, a, b)
+#define SLL(a, b) operate(SLL, a, b)
+#define SRL(a, b) operate(SRL, a, b)
+#define SRA(a, b) operate(SRA, a, b)
+#define SLT(a, b) operate(SLT, a, b)
+#define SLTU(a, b) operate(SLTU, a, b)
+#define SEXT32(v) sext32(v)
+#define SLLW(a, b) operate(SLL + OPERATION_W, a, b)
+#define SRLW(a, b) operate(SRL + OPERATION_W, a, b)
+#define SRAW(a, b) operate(SRA + OPERATION_W, a, b)
+#define MUL(a, b) operate(MUL, a, b)
+#define MULH(a, b) operate(MULH, a, b)
+#define MULHSU(a, b) operate(MULHSU, a, b)
+#define MULHU(a, b) operate(MULHU, a, b)
+#define DIV(a, b) operate(DIV, a, b)
+#define DIVU(a, b) operate(DIVU, a, b)
+#define REM(a, b) operate(REM, a, b)
+#define REMU(a, b) operate(REMU, a, b)
+#define DIVW(a, b) operate(DIV + OPERATION_W, a, b)
+#define DIVUW(a, b) operate(DIVU + OPERATION_W, a, b)
+#define REMW(a, b) operate(REM + OPERATION_W, a, b)
+#define REMUW(a, b) operate(REMU + OPERATION_W, a, b)
+#define EQ(a, b) CC_E, a, b
+#define NE(a, b) CC_NE, a, b
+#define LT(a, b) CC_L, a, b
+#define GE(a, b) CC_GE, a, b
+#define LTU(a, b) CC_B, a, b
+#define GEU(a, b) CC_AE, a, b
+#define BRANCH(condition) emit_branch(t, condition)
+#define CALL(to) emit_call(t, in->rd)
+#define CALL_REG(to) emit_call_reg(t, in->rd, to)
+#define LOAD(type, address) load(type##_, address)
+#define STORE_u8 0
+#define STORE_u16 1
+#define STORE_u32 2
+#define STORE_u64 3
+#define STORE(type, address, v) emit_store(t, STORE_##type, address, v)
+#define BOX32(v) box(v)
+#define STEP ((struct value){.kind = V_STEP})
+#define LOAD_RESERVED(type, address) STEP
+#define STORE_CONDITIONAL(type, address, v) STEP
+#define AMO_SWAP(type, address, v) STEP
+#define AMO_ADD(type, address, v) STEP
+#define AMO_XOR(type, address, v) STEP
+#define AMO_AND(type, address, v) STEP
+#define AMO_OR(type, address, v) STEP
+#define AMO_MIN(type, address, v) STEP
+#define AMO_MAX(type, address, v) STEP
+#define AMO_MINU(type, address, v) STEP
+#define AMO_MAXU(type, address, v) STEP
+#define FP(f, ...) STEP
+#define FP_RM(f, ...) STEP
+#define CSR(op, v) write_x(t, in->rd, STEP)
+#define FENCE(sets) emit_fence(t, (u32)in->imm)
+#define FENCE_I() emit_goto_next(t)
+#define TRAP(kind) emit_step(t)
+
+static void emit_goto_next(struct translation *t)
+{
+    emit_constant(t, RAX, t->page_va + t->i->off + t->i->in.len);
+    emit_goto_rax(t);
+}
+
+static void emit_insn(struct translation *t)
+{
+    const struct insn *in = &t->i->in;
+    switch (in->op) {
+#define INSN(name, bits, format, operands, ...)                                                    \
+    case OP_##name:                                                                                \
+        __VA_ARGS__;                                                                               \
+        break;
+#include "isa/rv64.def"
+#undef INSN
+    default:
+        emit_step(t); // illegal
+    }
+}
+
+static void emit_unit(struct translation *t)
+{
+    for (u32 n = 0; n < t->plan.n; n++) {
+        struct plan_insn *i = t->i = &t->plan.insn[n];
+        if (i->head)
+            t->known = 0;
+        i->at = t->e.at;
+        if (i->head && i->left)
+            emit_charge(t);
+        if (i->kind == PLAN_INSN)
+            emit_insn(t);
+        else
+            emit_goto(t, i->off, 0);
+    }
+    emit_stubs(t);
+}
+
+// Whoever comes from elsewhere may enter at every head.
+static int publish(struct translation *t, const u8 *begin)
+{
+    for (u32 n = 0; n < t->plan.n; n++) {
+        const struct plan_insn *i = &t->plan.insn[n];
+        gva_t pc = t->page_va + i->off;
+        if (!i->head || i->kind != PLAN_INSN || (n && cache_find(t->cache, pc, t->page->frame)))
+            continue;
+        if (cache_enter(t->cache, t->page, pc, i->at, n ? 0 : (u32)(t->e.at - begin),
+                        n ? 0 : t->plan.guest_bytes))
+            return -1;
+        t->cache->counts.insns += n ? 0 : t->plan.n;
+    }
+    return 0;
+}
+
+#define UNIT_MOST (PLAN_MOST * 128u)
+
+const u8 *translate(struct jit_cache *c, struct store *s, struct code_page *p, gva_t pc)
+{
+    struct translation *t = c->scratch ? c->scratch : (c->scratch = mem_alloc(sizeof *t));
+    u8 *begin = cache_begin(c, s, UNIT_MOST);
+    if (!begin || !t)
+        return NULL;
+    t->e = (struct x86){.at = begin, .end = begin + UNIT_MOST};
+    t->cache = c;
+    t->page = p;
+    t->page_va = pc & TLB_PAGE_MASK;
+    t->known = t->nstubs = t->nfixes = t->ntails = 0;
+    if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), t->page_va, (u32)(pc & PAGE_MASK)))
+        return NULL;
+    emit_unit(t);
+    if (t->e.full || publish(t, begin))
+        return NULL;
+    cache_end(c, t->e.at);
+    c->counts.units++;
+    c->counts.guest_bytes += t->plan.guest_bytes;
+    c->counts.bytes += (u32)(t->e.at - begin);
+    return begin + c->shift;
+}

@@ -1,0 +1,88 @@
+// One unit being translated: what translate.c, memory.c and control.c share.
+#ifndef JIT_TRANSLATE_H
+#define JIT_TRANSLATE_H
+
+#include "jit/cache.h"
+#include "jit/plan.h"
+#include "jit/regs.h"
+#include "jit/thunks.h"
+#include "jit/x86.h"
+
+// Cold code, emitted behind the unit.
+enum stub_kind {
+    STUB_MEMORY, // an access missed the TLB
+    STUB_CHARGE, // the budget does not cover the chain
+    STUB_GOTO,   // a jump that has to give back budget, or leaves the page
+    STUB_LINK,   // a jump that is not linked yet
+    STUB_STEP,   // the interpreter does the instruction
+    STUB_DIVIDE, // by 0 or -1
+};
+
+struct stub {
+    u8 kind, flags;
+    u8 refund;
+    u8 size;
+    u16 insn;    // number in the plan
+    u8 *from;    // end of the branch that leads here
+    u8 *back;    // where it goes on
+    u32 info;    // for jit_help
+    i64 target;  // offset in the page
+};
+
+#define STUBS_MOST (3 * PLAN_MOST)
+
+struct translation {
+    struct x86 e;
+    struct jit_cache *cache;
+    struct code_page *page;
+    gva_t page_va;
+    struct plan plan;
+    struct plan_insn *i; // the current instruction
+    u32 known;           // mask of x registers whose value is known
+    u64 value[32];
+    u32 nstubs, nfixes, ntails;
+    struct stub stub[STUBS_MOST];
+    struct {
+        u8 *end;
+        u16 insn;
+    } fix[2 * PLAN_MOST]; // branches to instructions that were not emitted yet
+    u8 *tail[STUBS_MOST]; // calls of the unit's tail
+};
+
+static inline struct stub *stub_add(struct translation *t, enum stub_kind kind, u8 *from)
+{
+    struct stub *s = &t->stub[t->nstubs < STUBS_MOST ? t->nstubs++ : STUBS_MOST - 1];
+    if (t->nstubs == STUBS_MOST)
+        t->e.full = true;
+    *s = (struct stub){.kind = (u8)kind, .insn = (u16)(t->i - t->plan.insn), .from = from,
+                       .refund = t->i->left};
+    return s;
+}
+
+// rax = v
+void emit_constant(struct translation *t, unsigned reg, u64 v);
+// ecx = info, then to jit_help by the unit's tail.
+void emit_help(struct translation *t, u32 info);
+
+// control.c: goes to an offset of the page, or beyond it, giving back `refund` instructions.
+void emit_goto(struct translation *t, i64 target, unsigned refund);
+// The same if cc holds; else falls through.
+void emit_goto_if(struct translation *t, enum x86_cc cc, i64 target, unsigned refund);
+void emit_goto_rax(struct translation *t); // to the guest address in rax
+void emit_charge(struct translation *t);   // at a head
+void emit_stubs(struct translation *t);
+
+// memory.c: the host address of `size` guest bytes at x[base] + imm (or, base being 32, at imm).
+// Misses go to a stub that does the whole access by `kind` for register `reg` and comes back to where
+// emit_access_done is called.
+struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigned size, bool write,
+                          enum help kind, unsigned reg);
+void emit_access_done(struct translation *t);
+// translate.c: the divisors 0 and -1
+void emit_divide_stub(struct translation *t, const struct stub *s);
+void emit_memory_stub(struct translation *t, const struct stub *s);
+
+// Translates what is reached from pc, in page p; NULL: it can't be, or there is no room.
+MUST_CHECK const u8 *translate(struct jit_cache *c, struct store *s, struct code_page *p, gva_t pc);
+
+#endif
