@@ -163,6 +163,21 @@ static bool set_time(struct command *c, char *value)
     return c->machine.virtual_time || strcmp(value, "real") == 0;
 }
 
+static bool set_jit(struct command *c, char *value)
+{
+    static const char *const names[] = {
+        [TINE_JIT_ON] = "on", [TINE_JIT_OFF] = "off", [TINE_JIT_LOCKSTEP] = "lockstep",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i] && strcmp(value, names[i]) == 0) {
+            c->machine.jit = (enum tine_jit)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool set_order(struct command *c, char *value)
 {
     if (strncmp(value, "random", 6) == 0) {
@@ -332,6 +347,8 @@ static const struct option options[] = {
     {"--strace", VALUE_OPTIONAL, set_strace, "FILTER", "show system calls, as strace -f does"},
     {"-e", VALUE_NEEDED, set_strace, "trace=FILTER", "the same: open,%file,%process,!futex, ..."},
     {"-o", VALUE_NEEDED, set_output, "FILE", "show them in FILE, not on stderr"},
+    {"--jit", VALUE_NEEDED, set_jit, "on|off|lockstep", "off: interpret; lockstep: compare both"},
+    {"--strace", VALUE_NONE, set_strace, NULL, "show system calls on stderr"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},
     {"--stats", VALUE_OPTIONAL, set_stats, "json", "show counters on stderr at the end"},
     {"--init", VALUE_NONE, set_init, NULL, "the program is process 1"},

@@ -43,6 +43,9 @@ enum tine_vfork {
     TINE_VFORK_DENY,  // a store to the parent's data is a fault, and is named on stderr
 };
 
+// What runs guest code. The default is the translator (JIT) where the host allows it.
+enum tine_jit { TINE_JIT_DEFAULT, TINE_JIT_ON, TINE_JIT_OFF, TINE_JIT_LOCKSTEP };
+
 // A host directory or file that the machine sees under another path.
 struct tine_bind {
     const char *host, *guest;
@@ -60,6 +63,7 @@ struct tine_options {
     bool virtual_time;   // the clock is the instruction count
     bool eager_fork;     // fork copies every page at once, as early Unix did
     enum tine_vfork vfork;
+    enum tine_jit jit;   // LOCKSTEP: the JIT's results are compared with the interpreter's
     enum tine_order order; // who runs first after a fork
     bool init;           // the program is pid 1 (else 2, and tine's own reaper is pid 1)
     bool wait_all;       // the machine ends with its last process, not with the program

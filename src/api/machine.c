@@ -4,6 +4,7 @@
 #include <tine/tine.h>
 
 #include "base/alloc.h"
+#include "jit/jit.h"
 #include "kernel/machine.h"
 #include "see/counters.h"
 #include "see/filter.h"
@@ -40,6 +41,7 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .order = from->order == TINE_ORDER_CHILD    ? ORDER_CHILD
                  : from->order == TINE_ORDER_RANDOM ? ORDER_RANDOM
                                                     : ORDER_PARENT,
+        .engine = from->jit == TINE_JIT_OFF ? NULL : &jit_engine,
         .virtual_time = from->virtual_time,
         .verbose = from->verbose,
         .stats = from->walk_counters,

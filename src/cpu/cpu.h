@@ -67,6 +67,7 @@ struct cpu {
     u64 window[CPU_WINDOWS]; // host addresses that several accesses of a block go by
     struct tlb tlb;
     struct native native;
+    u32 hot;            // jumps to a place before the JIT translates it; 0 = the usual
 };
 
 // Runs the thread until it traps or has retired exactly `budget` instructions (then TRAP_BUDGET).

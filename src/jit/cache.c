@@ -39,7 +39,7 @@ static void drop_page(struct jit_cache *c, u32 id)
     while (id) {
         u32 next = c->entry[id].next_of_page;
         unlink_entry(c, id);
-        c->counts.thrown_away += c->entry[id].size != 0;
+        c->thrown_away += c->entry[id].size != 0;
         c->entry[id] = (struct jit_entry){.next_of_page = c->free_entry};
         c->free_entry = id;
         id = next;
@@ -148,7 +148,7 @@ static void segment_drop(struct jit_cache *c, struct store *s, u32 segment)
         memset(p->heat, 0, sizeof p->heat);
         drop_page(c, id);
     }
-    c->counts.recycled++;
+    c->recycled++;
 }
 
 static void note_passes(struct jit_cache *c)
@@ -177,7 +177,7 @@ u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most)
     if (c->at + most > end) {
         c->segment = (c->segment + 1) % CACHE_SEGMENTS;
         c->at = segment_begin(c, c->segment);
-        if (c->counts.recycled || c->segment == 0) {
+        if (c->recycled || c->segment == 0) {
             segment_drop(c, s, c->segment);
             note_passes(c);
         }
@@ -221,7 +221,6 @@ int cache_enter(struct jit_cache *c, struct code_page *p, gva_t pc, const u8 *at
     };
     *bucket = id;
     p->native = (void *)(uintptr_t)id;
-    c->counts.entries++;
     return 0;
 }
 

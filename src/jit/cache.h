@@ -39,10 +39,6 @@ struct jit_hart {
     u32 passes;   // how often it came out
 };
 
-struct jit_counts {
-    u64 units, entries, insns, guest_bytes, bytes, links, thrown_away, recycled, ns;
-};
-
 struct jit_cache {
     u8 *base;           // the writable view
     i64 shift;          // executable - writable
@@ -56,7 +52,7 @@ struct jit_cache {
     struct jit_entry *entry; // [0] unused
     u32 nentries, room, free_entry;
     u32 *bucket, buckets;
-    struct jit_counts counts;
+    u64 links, thrown_away, recycled; // counted
     void *scratch;      // the translator's
     // Thunks, as addresses in the writable view.
     u8 *enter, *help, *miss;

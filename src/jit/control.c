@@ -52,7 +52,7 @@ static void emit_branch_to(struct translation *t, enum x86_op op, u32 target)
     const u8 *to = cache_find(t->cache, t->page_va + target, t->page->frame);
     if (to) {
         x86_branch(&t->e, op, to - t->cache->shift);
-        t->cache->counts.links++;
+        t->cache->links++;
         return;
     }
     x86_align_branch(&t->e, op == X86_jmp ? 5 : 6);

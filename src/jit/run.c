@@ -12,6 +12,11 @@
 
 #define HOT 8 // jumps to a place before it is translated
 
+static u32 hot(const struct cpu *cpu)
+{
+    return cpu->hot ? cpu->hot : HOT;
+}
+
 // ---- Finding code ---------------------------------------------------------------------------
 
 static void jumps_flush(struct cpu *cpu)
@@ -68,11 +73,11 @@ static const u8 *find_code(struct cpu *cpu, struct jit_cache *c, gva_t pc)
     if (host)
         return host;
     u8 *heat = &p->heat[(pc & PAGE_MASK) / 2];
-    if (*heat < HOT) {
+    if (*heat < hot(cpu)) {
         ++*heat;
         return NULL;
     }
-    return translate(c, s, p, pc);
+    return translate(c, s, cpu->mm->stats, p, pc);
 }
 
 // ---- Help -----------------------------------------------------------------------------------
@@ -195,7 +200,7 @@ int jit_help(struct cpu *cpu, u64 value, u32 info)
         jumps_enter(cpu, pc, host);
     } else if (thrown_away == c->generation) { // the branch is still there
         x86_set_branch(c->base + value, host - c->shift);
-        c->counts.links++;
+        c->links++;
     }
     cpu->native.resume = host;
     return 0;
@@ -246,7 +251,7 @@ static struct trap interpret(struct cpu *cpu)
     fp_flags(&cpu->file);
     cpu->retired += (u64)(cpu->native.start - cpu->native.budget);
     u64 before = cpu->retired;
-    cpu->stop_at = HOT;
+    cpu->stop_at = hot(cpu);
     struct trap trap = interp_run(cpu, (u64)cpu->native.budget);
     cpu->native.budget -= (i64)(cpu->retired - before);
     cpu->retired = retired;
@@ -279,11 +284,12 @@ static struct trap run(struct cpu *cpu, struct jit_cache *c, struct jit_hart *h)
 static struct trap jit_run(struct cpu *cpu, u64 budget)
 {
     struct regs *caller = cpu->regs;
-    // The interpreter makes its arena when it first runs.
+    if (unlikely(!cpu->store->code_arena))
+        (void)interp_run(cpu, 0); // makes it
     struct jit_cache *c = cpu->store->code_arena ? cache_of(cpu->store) : NULL;
     struct jit_hart *h = c ? hart_of(cpu, c) : NULL;
-    if (!h)
-        return interp_run(cpu, cpu->store->code_arena ? budget : MIN(budget, 1));
+    if (unlikely(!h))
+        return interp_run(cpu, budget);
     cpu->file = *caller;
     cpu->regs = &cpu->file;
     cpu->native.start = cpu->native.budget = (i64)MIN(budget, (u64)INT64_MAX);

@@ -22,6 +22,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/stats.h"
+#include "host/clock.h"
 #include "mm/mm.h"
 
 // ---- Operands -------------------------------------------------------------------------------
@@ -725,15 +727,16 @@ static int publish(struct translation *t, const u8 *begin)
         if (cache_enter(t->cache, t->page, pc, i->at, n ? 0 : (u32)(t->e.at - begin),
                         n ? 0 : t->plan.guest_bytes))
             return -1;
-        t->cache->counts.insns += n ? 0 : t->plan.n;
     }
     return 0;
 }
 
 #define UNIT_MOST (PLAN_MOST * 128u)
 
-const u8 *translate(struct jit_cache *c, struct store *s, struct code_page *p, gva_t pc)
+const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, struct code_page *p,
+                    gva_t pc)
 {
+    u64 start = host_monotonic();
     struct translation *t = c->scratch ? c->scratch : (c->scratch = mem_alloc(sizeof *t));
     u8 *begin = cache_begin(c, s, UNIT_MOST);
     if (!begin || !t)
@@ -749,8 +752,14 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct code_page *p, g
     if (t->e.full || publish(t, begin))
         return NULL;
     cache_end(c, t->e.at);
-    c->counts.units++;
-    c->counts.guest_bytes += t->plan.guest_bytes;
-    c->counts.bytes += (u32)(t->e.at - begin);
+    st->jit_blocks++;
+    st->jit_instructions += t->plan.n;
+    st->jit_guest_bytes += t->plan.guest_bytes;
+    st->jit_bytes += (u32)(t->e.at - begin);
+    st->jit_links += c->links;
+    st->jit_thrown_away += c->thrown_away;
+    st->jit_recycled += c->recycled;
+    c->links = c->thrown_away = c->recycled = 0;
+    st->jit_ns += host_monotonic() - start;
     return begin + c->shift;
 }

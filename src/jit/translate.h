@@ -2,6 +2,7 @@
 #ifndef JIT_TRANSLATE_H
 #define JIT_TRANSLATE_H
 
+#include "base/stats.h"
 #include "jit/cache.h"
 #include "jit/plan.h"
 #include "jit/regs.h"
@@ -83,6 +84,7 @@ void emit_divide_stub(struct translation *t, const struct stub *s);
 void emit_memory_stub(struct translation *t, const struct stub *s);
 
 // Translates what is reached from pc, in page p; NULL: it can't be, or there is no room.
-MUST_CHECK const u8 *translate(struct jit_cache *c, struct store *s, struct code_page *p, gva_t pc);
+MUST_CHECK const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st,
+                               struct code_page *p, gva_t pc);
 
 #endif

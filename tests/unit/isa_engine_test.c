@@ -13,6 +13,7 @@
 #include "cpu/code.h"
 #include "cpu/cpu.h"
 #include "isa/decode.h"
+#include "jit/jit.h"
 #include "mm/map.h"
 #include "mm/tlb.h"
 #include "mm/uaccess.h"
@@ -25,6 +26,7 @@
 #define LIMIT      30000 // instructions of one run
 #define TRAPS      400
 
+static const struct engine *engine; // NULL = the interpreter
 static u64 rng_state;
 
 static u64 rng(void) // splitmix64
@@ -64,6 +66,8 @@ static void world_new(struct world *w)
     check(store_new(&w->store, 16UL << 20) == 0, "store");
     check(mm_new(w->store, &w->stats, &w->mm) == 0, "mm");
     w->mm->data_limit = w->mm->as_limit = ~0UL;
+    w->cpu.engine = engine;
+    w->cpu.hot = 1;
     w->cpu.regs = &w->regs;
     w->cpu.mm = w->mm;
     w->cpu.store = w->store;
@@ -78,7 +82,8 @@ static void world_new(struct world *w)
 static void world_free(struct world *w)
 {
     mm_put(w->mm);
-    code_arena_free(w->store);
+    cpu_free(&w->cpu);
+    cpu_store_free(engine, w->store);
     store_free(w->store);
 }
 
@@ -200,11 +205,14 @@ static u64 random_programs(u64 first, u64 count)
 {
     u64 failures = 0, all = 0;
     for (u64 seed = first; seed < first + count; seed++) {
+        engine = NULL;
         u64 traps, want = run_sliced(seed, WHOLE, &traps);
         all += traps;
-        for (enum slicing kind = ONE; kind < SLICINGS; kind++) {
-            if (run_sliced(seed, kind, &traps) != want) {
-                printf("seed %lu: slicing %d differs\n", seed, (int)kind);
+        for (u32 kind = ONE; kind < 2 * SLICINGS; kind++) {
+            engine = kind < SLICINGS ? NULL : &jit_engine;
+            if (run_sliced(seed, kind % SLICINGS, &traps) != want) {
+                printf("seed %lu: %s, slicing %u differs\n", seed, engine ? "JIT" : "interpreter",
+                       kind % SLICINGS);
                 failures++;
             }
         }
@@ -287,10 +295,13 @@ int main(int argc, char **argv)
     u64 count = argc > 1 ? strtoull(argv[1], NULL, 0) : 300;
     u64 first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     u64 live = mem_live();
-    changing_code(true);
-    changing_code(false);
-    no_memory();
-    forked_code();
+    for (u32 i = 0; i < 2; i++) {
+        engine = i ? &jit_engine : NULL;
+        changing_code(true);
+        changing_code(false);
+        no_memory();
+        forked_code();
+    }
     u64 failures = random_programs(first, count);
     check(mem_live() == live, "all memory is given back");
     return failures != 0;
