@@ -348,7 +348,6 @@ static const struct option options[] = {
     {"-e", VALUE_NEEDED, set_strace, "trace=FILTER", "the same: open,%file,%process,!futex, ..."},
     {"-o", VALUE_NEEDED, set_output, "FILE", "show them in FILE, not on stderr"},
     {"--jit", VALUE_NEEDED, set_jit, "on|off|lockstep", "off: interpret; lockstep: compare both"},
-    {"--strace", VALUE_NONE, set_strace, NULL, "show system calls on stderr"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},
     {"--stats", VALUE_OPTIONAL, set_stats, "json", "show counters on stderr at the end"},
     {"--init", VALUE_NONE, set_init, NULL, "the program is process 1"},
