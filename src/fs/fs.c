@@ -51,7 +51,6 @@ void fs_free(struct fs *fs)
         return;
 #define POOL(name) pool_drop(fs, &fs->name, &name##_pool);
 #include "fs/pools.def"
-    locks_drop(fs);
     mounts_free(fs);
     hostfds_put(fs->hostfds);
     mem_free(fs->bounce);
@@ -138,7 +137,7 @@ void file_put(struct fs *fs, file_t id)
     ASSERT(f && f->refs);
     if (--f->refs)
         return;
-    if (f->watches && fs->unwatch)
+    if ((f->watches || f->async || f->lease) && fs->unwatch)
         fs->unwatch(fs->unwatch_arg, id);
     const struct file_ops *ops = fs->ops[f->kind];
     if (ops && ops->release)

@@ -64,7 +64,12 @@ struct file {
     int host_fd;  // or -1
     u32 object;   // id of the pipe, text, device; the kernel's for its own kinds
     u32 mount;    // id of the mount it was found in, 0 = none
-    i32 owner;    // F_SETOWN
+    i32 owner;    // F_SETOWN: a pid, tid or process group; 0 = nobody
+    u8 owner_kind; // ... which of them (the kernel's)
+    bool async_due; // O_ASYNC: its signal is about to be sent
+    i32 async_fd; // the descriptor that F_SETFL or F_SETLEASE was told
+    u32 async, async_next; // the kernel's waiters; the next file that is due
+    u32 lease;    // the kernel's
     u32 watches;  // first of the epoll watches on it (the kernel's)
     u32 opens;    // FIFO: the other side's open count when this end was opened
     u64 dev, ino; // of host files: key of locks and FIFOs
@@ -130,7 +135,7 @@ struct fs {
     void *random_arg;
     i64 (*now)(void *arg); // ns since 1970, for the machine's own objects; NULL: 0
     void *now_arg;
-    // The last reference to a file with watches is gone; struct file is still valid.
+    // The last reference to a file with watches, O_ASYNC or a lease is gone; struct file is still valid.
     void (*unwatch)(void *arg, file_t id);
     void *unwatch_arg;
     // A descriptor of a file of the kernel's own kinds is being closed, by the running task.
@@ -154,7 +159,7 @@ struct fs {
     // private to src/fs
 #define POOL(name) struct pool name;
 #include "fs/pools.def"
-    struct lock *locks;
+    u32 lock_head, lock_waits; // of pool `locks`: those held, those waited for
     struct mount *mounts;    // with prefix_fd: the same table in every copy
     u32 *mounts_shared;      // how many copies have it; NULL = one
     struct hostfds *hostfds; // descriptors that copies have together; NULL = none was made
@@ -248,5 +253,8 @@ i64 file_pipe_resize(struct fs *fs, file_t id, u64 bytes);
 MUST_CHECK int file_lock(struct fs *fs, file_t id, u64 owner, int cmd, struct abi_flock *lk);
 MUST_CHECK int file_flock(struct fs *fs, file_t id, int operation); // -EAGAIN: has to wait (or NB)
 void file_lock_wait(struct fs *fs, file_t id, struct wait_spec *out);
+// Whoever waits after F_SETLKW says so, that others can find circles: *wait is to be given back.
+MUST_CHECK int file_lock_waits(struct fs *fs, file_t id, u64 owner, const struct abi_flock *lk, u32 *wait);
+void file_lock_wait_over(struct fs *fs, u32 wait);
 
 #endif

@@ -82,7 +82,6 @@ struct fs *fs_copy(struct forking *f, struct fs *from)
 #define POOL(name) fs->name = (struct pool){.size = from->name.size};
 #include "fs/pools.def"
     fs->bounce = NULL;
-    fs->locks = NULL;
     if (!from->mounts_shared) {
         from->mounts_shared = mem_alloc(sizeof *from->mounts_shared);
         if (!from->mounts_shared) {
@@ -99,6 +98,5 @@ struct fs *fs_copy(struct forking *f, struct fs *from)
     hostfds_share(f, fs, from);
 #define POOL(name) pool_copy(f, &fs->name, &from->name, &name##_pool);
 #include "fs/pools.def"
-    fs->locks = locks_copy(f, from->locks);
     return fs;
 }

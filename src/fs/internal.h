@@ -45,8 +45,6 @@ const char *dev_name(u32 dev, char *room); // below its mount; DEV_NAME_ROOM byt
 const char *dev_link(const char *name, size_t len); // text of a link in /dev, or NULL
 void locks_release_owner(struct fs *fs, u64 dev, u64 ino, u64 owner); // dev == 0: everywhere
 void locks_release_file(struct fs *fs, file_t id);
-struct lock *locks_copy(struct forking *f, const struct lock *from);
-void locks_drop(struct fs *fs); // without telling anybody
 // Refuses the host's procfs (law L13): -EACCES.
 MUST_CHECK int fs_guard(struct fs *fs, int fd, u64 dev);
 

@@ -3,56 +3,98 @@
 // (LK1) The locks of one owner on one file never overlap, for each of the two families.
 // (LK2) A lock is released with its description (flock, OFD), or when its owner closes any
 //       descriptor of the file (fcntl(2)).
+// (LK3) A lock of fcntl's first family that would close a circle of waiting owners is refused.
 #include <errno.h>
 
-#include "base/alloc.h"
-#include "base/forking.h"
 #include "fs/internal.h"
 
-struct lock {
-    struct lock *next;
+struct lock { // pool `locks`; also what somebody waits for
+    u32 next;
+    bool flock;
+    i16 type; // ABI_F_RDLCK, ABI_F_WRLCK
+    i32 pid;
     u64 dev, ino;
     u64 owner; // fdtable.id, or LOCK_OF_FILE
     i64 first, last; // bytes, inclusive; last = INT64_MAX: to the end
-    i32 pid;
-    i16 type; // ABI_F_RDLCK, ABI_F_WRLCK
-    bool flock;
 };
+
+const struct pool_kind locks_pool = {.size = sizeof(struct lock)};
+
+static struct lock *lock_at(struct fs *fs, u32 id)
+{
+    return pool_at(&fs->locks, id);
+}
 
 static u64 chan_of(u64 ino)
 {
     return CHAN(CHAN_LOCK, (u32)(ino ^ ino >> 32));
 }
 
-static struct lock *conflict(struct fs *fs, const struct lock *want)
+static bool overlap(const struct lock *a, const struct lock *b)
 {
-    for (struct lock *l = fs->locks; l; l = l->next)
-        if (l->dev == want->dev && l->ino == want->ino && l->flock == want->flock &&
-            l->owner != want->owner && l->first <= want->last && want->first <= l->last &&
-            (l->type == ABI_F_WRLCK || want->type == ABI_F_WRLCK))
-            return l;
-    return NULL;
+    return a->dev == b->dev && a->ino == b->ino && a->flock == b->flock && a->first <= b->last &&
+           b->first <= a->last;
 }
 
-// Cuts [first, last] out of the owner's locks, then adds `want` unless it unlocks. `spare` holds up
-// to two blocks, enough for a hole and a new lock; what is used is set to NULL.
-static void apply(struct fs *fs, const struct lock *want, struct lock *spare[2])
+static bool conflicting(const struct lock *l, const struct lock *want)
 {
-    struct lock **at = &fs->locks, *l;
-    while ((l = *at)) {
-        if (l->dev != want->dev || l->ino != want->ino || l->owner != want->owner ||
-            l->flock != want->flock || l->first > want->last || want->first > l->last) {
+    return overlap(l, want) && l->owner != want->owner &&
+           (l->type == ABI_F_WRLCK || want->type == ABI_F_WRLCK);
+}
+
+// The lock in the way that begins first, or NULL.
+static struct lock *conflict(struct fs *fs, const struct lock *want)
+{
+    struct lock *found = NULL;
+    for (u32 id = fs->lock_head; id; id = lock_at(fs, id)->next) {
+        struct lock *l = lock_at(fs, id);
+        if (conflicting(l, want) && (!found || l->first < found->first))
+            found = l;
+    }
+    return found;
+}
+
+// Neighbours of one owner and one type are one lock.
+static void join(struct fs *fs, struct lock *want)
+{
+    bool more = want->type != ABI_F_UNLCK && !want->flock;
+    while (more) {
+        more = false;
+        for (u32 id = fs->lock_head; id; id = lock_at(fs, id)->next) {
+            const struct lock *l = lock_at(fs, id);
+            if (l->dev != want->dev || l->ino != want->ino || l->owner != want->owner || l->flock ||
+                l->type != want->type || (l->first >= want->first && l->last <= want->last))
+                continue;
+            bool touches = (l->first == 0 || l->first - 1 <= want->last) &&
+                           (want->first == 0 || want->first - 1 <= l->last);
+            if (!touches)
+                continue;
+            want->first = MIN(want->first, l->first);
+            want->last = MAX(want->last, l->last);
+            more = true;
+        }
+    }
+}
+
+// Cuts [first, last] out of the owner's locks, then adds `want` unless it unlocks. `spare`: two rows,
+// enough for a hole and a new lock; what is used is set to 0.
+static void apply(struct fs *fs, struct lock *want, u32 spare[2])
+{
+    join(fs, want);
+    for (u32 *at = &fs->lock_head, id; (id = *at);) {
+        struct lock *l = lock_at(fs, id);
+        if (!overlap(l, want) || l->owner != want->owner) {
             at = &l->next;
             continue;
         }
         bool before = l->first < want->first, after = l->last > want->last;
         if (before && after) {
-            struct lock *rest = spare[0];
-            spare[0] = NULL;
+            struct lock *rest = lock_at(fs, spare[0]);
             *rest = *l;
             rest->first = want->last + 1;
             l->last = want->first - 1;
-            l->next = rest;
+            l->next = spare[0];
+            spare[0] = 0;
             at = &rest->next;
         } else if (before) {
             l->last = want->first - 1;
@@ -62,29 +104,64 @@ static void apply(struct fs *fs, const struct lock *want, struct lock *spare[2])
             at = &l->next;
         } else {
             *at = l->next;
-            mem_free(l);
+            pool_free(&fs->locks, id);
         }
     }
     if (want->type != ABI_F_UNLCK) {
-        *spare[1] = *want;
-        spare[1]->next = fs->locks;
-        fs->locks = spare[1];
-        spare[1] = NULL;
+        want->next = fs->lock_head;
+        *lock_at(fs, spare[1]) = *want;
+        fs->lock_head = spare[1];
+        spare[1] = 0;
     }
     fs_wake(fs, chan_of(want->ino));
 }
 
-static int set(struct fs *fs, const struct lock *want)
+static int set(struct fs *fs, struct lock *want)
 {
+    u32 spare[2] = {0, 0};
     if (want->type != ABI_F_UNLCK && conflict(fs, want))
         return -EAGAIN;
-    struct lock *spare[2] = {mem_alloc(sizeof(*want)), mem_alloc(sizeof(*want))};
-    int r = spare[0] && spare[1] ? 0 : -ENOMEM;
+    int r = pool_new(&fs->locks, &spare[0]);
+    if (r == 0)
+        r = pool_new(&fs->locks, &spare[1]);
     if (r == 0)
         apply(fs, want, spare);
-    mem_free(spare[0]);
-    mem_free(spare[1]);
+    for (int i = 0; i < 2; i++)
+        if (spare[i])
+            pool_free(&fs->locks, spare[i]);
     return r;
+}
+
+// ---- circles: who waits for a lock is a row too
+
+#define CIRCLE_STEPS 1000u // looked at; a longer chain is not called a circle
+
+// Does `owner` wait, itself or through others, for a lock of `target`?
+static bool waits_for(struct fs *fs, u64 owner, u64 target, u32 depth, u32 *steps)
+{
+    for (u32 w = depth ? fs->lock_waits : 0; w; w = lock_at(fs, w)->next) {
+        const struct lock *want = lock_at(fs, w);
+        if (want->owner != owner)
+            continue;
+        for (u32 id = fs->lock_head; id && *steps; id = lock_at(fs, id)->next) {
+            const struct lock *l = lock_at(fs, id);
+            --*steps;
+            if (conflicting(l, want) &&
+                (l->owner == target || waits_for(fs, l->owner, target, depth - 1, steps)))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool makes_circle(struct fs *fs, const struct lock *want)
+{
+    u32 steps = CIRCLE_STEPS;
+    for (u32 id = fs->lock_head; id; id = lock_at(fs, id)->next)
+        if (conflicting(lock_at(fs, id), want) &&
+            waits_for(fs, lock_at(fs, id)->owner, want->owner, 32, &steps))
+            return true;
+    return false;
 }
 
 static int range_of(struct fs *fs, file_t id, const struct abi_flock *lk, struct lock *out)
@@ -139,8 +216,10 @@ int file_lock(struct fs *fs, file_t id, u64 owner, int cmd, struct abi_flock *lk
     int r = range_of(fs, id, lk, &want);
     if (r)
         return r;
-    if (!get)
-        return set(fs, &want);
+    if (!get) {
+        r = set(fs, &want);
+        return r == -EAGAIN && cmd == ABI_F_SETLKW && makes_circle(fs, &want) ? -EDEADLK : r;
+    }
     struct lock *l = conflict(fs, &want);
     if (!l) {
         lk->l_type = ABI_F_UNLCK;
@@ -183,10 +262,34 @@ void file_lock_wait(struct fs *fs, file_t id, struct wait_spec *out)
         out->chan[out->nchan++] = chan_of(f->ino);
 }
 
+int file_lock_waits(struct fs *fs, file_t id, u64 owner, const struct abi_flock *lk, u32 *wait)
+{
+    struct file *f = file_at(fs, id);
+    struct lock want = {.dev = f->dev, .ino = f->ino, .owner = owner, .type = lk->l_type};
+    int r = range_of(fs, id, lk, &want);
+    if (r == 0)
+        r = pool_new(&fs->locks, wait);
+    if (r)
+        return r;
+    want.next = fs->lock_waits;
+    *lock_at(fs, *wait) = want;
+    fs->lock_waits = *wait;
+    return 0;
+}
+
+void file_lock_wait_over(struct fs *fs, u32 wait)
+{
+    u32 *at = &fs->lock_waits;
+    while (*at != wait)
+        at = &lock_at(fs, *at)->next;
+    *at = lock_at(fs, wait)->next;
+    pool_free(&fs->locks, wait);
+}
+
 void locks_release_owner(struct fs *fs, u64 dev, u64 ino, u64 owner)
 {
-    struct lock **at = &fs->locks, *l;
-    while ((l = *at)) {
+    for (u32 *at = &fs->lock_head, id; (id = *at);) {
+        struct lock *l = lock_at(fs, id);
         bool match = (!owner || l->owner == owner) && (!dev || (l->dev == dev && l->ino == ino));
         if (!match) {
             at = &l->next;
@@ -194,35 +297,13 @@ void locks_release_owner(struct fs *fs, u64 dev, u64 ino, u64 owner)
         }
         u64 chan = chan_of(l->ino);
         *at = l->next;
-        mem_free(l);
+        pool_free(&fs->locks, id);
         fs_wake(fs, chan);
     }
 }
 
 void locks_release_file(struct fs *fs, file_t id)
 {
-    if (fs->locks)
+    if (fs->lock_head)
         locks_release_owner(fs, 0, 0, LOCK_OF_FILE(id));
-}
-
-struct lock *locks_copy(struct forking *f, const struct lock *from)
-{
-    struct lock *first = NULL, **at = &first;
-    for (; from; from = from->next) {
-        *at = forking_dup(f, from, sizeof *from);
-        if (!*at)
-            break;
-        at = &(*at)->next;
-        *at = NULL;
-    }
-    return first;
-}
-
-void locks_drop(struct fs *fs)
-{
-    for (struct lock *l = fs->locks, *next; l; l = next) {
-        next = l->next;
-        mem_free(l);
-    }
-    fs->locks = NULL;
 }

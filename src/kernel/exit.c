@@ -246,6 +246,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     }
     sem_task_gone(m, t);
     vfork_watch_end(m, t);
+    lock_dropped(m, t);
     open_dropped(m, t);
     futex_exit_robust(m, t);
     clear_tid(m, t);

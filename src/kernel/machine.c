@@ -1,5 +1,6 @@
 // The machine: made, started, run.
 
+#include "kernel/async.h"
 #include "kernel/machine.h"
 #include "kernel/elf.h"
 
@@ -118,6 +119,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
 #include "kernel/pools.def"
     ipc_init(m);
     mqueue_init(m);
+    m->lease_break_time = 45;
     int r = store_new(&m->store, o->memory);
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
         m->options.max_procs = MAX(m->store->limit / 32, 1000u);

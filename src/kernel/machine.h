@@ -76,6 +76,8 @@ struct machine {
     u32 packets_doomed;     // whose files are to be let go
     bool packets_going;
     u64 socket_serial;
+    u64 lease_break_time;   // seconds
+    file_t async_due;       // files with O_ASYNC that something happened to
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
     struct vfork_hooks vfork_hooks; // src/see's; a forked machine gets its own
@@ -184,7 +186,7 @@ void deadlines_fire(struct machine *m); // all that are due
 // Channels beyond those of fs (CHAN_KERNEL is its last).
 enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL, CHAN_TIMER, CHAN_EPOLL,
        CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE, CHAN_MSG, CHAN_MSG_SPACE, CHAN_SEM,
-       CHAN_MQ, CHAN_MQ_SPACE };
+       CHAN_MQ, CHAN_MQ_SPACE, CHAN_LEASE };
 
 // Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.
 // Call once for each channel; then return what park() says.

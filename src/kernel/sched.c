@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 #include "host/clock.h"
+#include "kernel/async.h"
 #include "kernel/epoll.h"
 #include "kernel/hart.h"
 #include "kernel/machine.h"
@@ -120,6 +121,11 @@ int watch_channel(struct machine *m, u32 *list, u32 watch, u64 chan)
     return waiter_add(m, list, (struct waiter){.chan = chan, .watch = watch, .host_fd = -1});
 }
 
+int watch_async(struct machine *m, u32 *list, file_t file, u64 chan)
+{
+    return waiter_add(m, list, (struct waiter){.chan = chan, .async = file, .host_fd = -1});
+}
+
 void waiters_free(struct machine *m, u32 *list)
 {
     while (*list) {
@@ -159,6 +165,9 @@ void wake_channel(struct machine *m, u64 chan)
         if (w->chan == chan && w->watch) {
             epoll_edge(m, w->watch);
             id = w->next;
+        } else if (w->chan == chan && w->async) {
+            async_edge(m, w->async);
+            id = w->next;
         } else if (w->chan == chan) {
             task_wake(m, task_at(m, w->task)); // may unlink any waiter: look again from the start
             id = m->bucket[bucket_of(chan)];
@@ -166,6 +175,8 @@ void wake_channel(struct machine *m, u64 chan)
             id = w->next;
         }
     }
+    if (m->async_due)
+        async_signal_due(m);
     if (m->epolls_due)
         epoll_wake_due(m);
 }

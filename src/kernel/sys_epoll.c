@@ -5,6 +5,7 @@
 #include "base/panic.h"
 #include "host/epoll.h"
 #include "host/file.h"
+#include "kernel/async.h"
 #include "kernel/epoll.h"
 #include "kernel/sys_file.h"
 #include "kernel/waiter.h"
@@ -316,6 +317,10 @@ static int watch_change(struct machine *m, u32 id, const struct abi_epoll_event 
 static void file_gone(void *arg, file_t file)
 {
     struct machine *m = arg;
+    struct file *f = file_at(m->fs, file);
+    waiters_free(m, &f->async);
+    if (f->lease)
+        lease_drop(m, f);
     while (file_at(m->fs, file)->watches)
         watch_free(m, file_at(m->fs, file)->watches);
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "host/file.h"
+#include "kernel/async.h"
 #include "mm/uaccess.h"
 
 i64 fd_install(struct machine *m, struct task *t, file_t file, bool cloexec)
@@ -157,11 +158,27 @@ static int lock_allowed(const struct file *f, const struct abi_flock *lk)
     return 0;
 }
 
+#define SYS_FCNTL 25u
+
+static void lock_wait_over(struct machine *m, struct task *t)
+{
+    if (t->call.state[0])
+        file_lock_wait_over(m->fs, (u32)t->call.state[0]);
+    t->call.state[0] = 0;
+}
+
+void lock_dropped(struct machine *m, struct task *t)
+{
+    if (t->call.active && t->call.number == SYS_FCNTL)
+        lock_wait_over(m, t);
+}
+
 static i64 record_lock(struct machine *m, struct task *t, file_t file, int cmd, gva_t at)
 {
     struct abi_flock lk;
     bool ofd = cmd == ABI_F_OFD_GETLK || cmd == ABI_F_OFD_SETLK || cmd == ABI_F_OFD_SETLKW;
     bool get = cmd == ABI_F_GETLK || cmd == ABI_F_OFD_GETLK;
+    lock_wait_over(m, t);
     int r = uaccess_read(t->mm, &lk, at, sizeof lk);
     if (r)
         return r;
@@ -172,7 +189,7 @@ static i64 record_lock(struct machine *m, struct task *t, file_t file, int cmd, 
     if (r)
         return r;
     i32 asked_pid = lk.l_pid;
-    lk.l_pid = ofd ? -1 : (i32)group_of(m, t)->pid;
+    lk.l_pid = ofd ? 0 : (i32)group_of(m, t)->pid;
     if (!get && !ofd)
         t->files->locks = true;
     r = file_lock(m->fs, file, ofd ? LOCK_OF_FILE(file) : t->files->id, cmd, &lk);
@@ -180,8 +197,16 @@ static i64 record_lock(struct machine *m, struct task *t, file_t file, int cmd, 
         lk.l_pid = asked_pid; // nothing in the way: only l_type tells so (fcntl(2))
     if (get)
         return r ? r : uaccess_write(t->mm, at, &lk, sizeof lk);
-    if (r == -EAGAIN && (cmd == ABI_F_SETLKW || cmd == ABI_F_OFD_SETLKW))
-        return park_on_lock(m, t, file);
+    if (r != -EAGAIN || (cmd != ABI_F_SETLKW && cmd != ABI_F_OFD_SETLKW))
+        return r;
+    u32 wait = 0;
+    r = ofd ? 0 : file_lock_waits(m->fs, file, t->files->id, &lk, &wait);
+    if (r)
+        return r;
+    t->call.state[0] = wait;
+    r = park_on_lock(m, t, file);
+    if (r != -EPARK)
+        lock_wait_over(m, t);
     return r;
 }
 
@@ -200,20 +225,29 @@ i64 sys_flock(struct machine *m, struct task *t, const u64 *a)
 
 // ---- fcntl
 
-enum { OWNER_TID, OWNER_PID, OWNER_PGRP };
+enum { EX_TID, EX_PID, EX_PGRP }; // struct f_owner_ex
 
-static i64 owner_ex(struct task *t, struct file *f, bool set, gva_t at)
+static i64 owner_ex(struct machine *m, struct task *t, struct file *f, bool set, gva_t at)
 {
-    i32 ex[2] = {f->owner < 0 ? OWNER_PGRP : OWNER_PID, f->owner < 0 ? -f->owner : f->owner};
+    static const i32 kinds[] = {[OWNER_PID] = EX_PID, [OWNER_TID] = EX_TID, [OWNER_PGRP] = EX_PGRP};
+    static const u8 back[] = {[EX_TID] = OWNER_TID, [EX_PID] = OWNER_PID, [EX_PGRP] = OWNER_PGRP};
+    i32 ex[2] = {kinds[f->owner_kind], f->owner};
     if (!set)
         return uaccess_write(t->mm, at, ex, sizeof ex);
     int r = uaccess_read(t->mm, ex, at, sizeof ex);
     if (r)
         return r;
-    if (ex[0] < OWNER_TID || ex[0] > OWNER_PGRP)
+    if (ex[0] < EX_TID || ex[0] > EX_PGRP)
         return -EINVAL;
-    f->owner = ex[0] == OWNER_PGRP ? -ex[1] : ex[1];
-    return 0;
+    return owner_set(m, f, back[ex[0]], ex[1]);
+}
+
+static i64 set_flags(struct machine *m, file_t file, i32 fd, u32 flags)
+{
+    struct file *f = file_at(m->fs, file);
+    bool async = flags & ABI_O_ASYNC;
+    int r = async != !!(f->flags & ABI_O_ASYNC) ? async_set(m, file, fd, async) : 0;
+    return r ? r : file_setflags(m->fs, file, (f->flags & ~ABI_O_SETFL) | (flags & ABI_O_SETFL));
 }
 
 // Commands that look at the descriptor alone, and so work on O_PATH ones.
@@ -236,12 +270,12 @@ static i64 fcntl_descriptor(struct machine *m, struct task *t, u32 fd, file_t fi
     }
 }
 
-static i64 fcntl_file(struct machine *m, struct task *t, file_t file, int cmd, u64 arg)
+static i64 fcntl_file(struct machine *m, struct task *t, u32 fd, file_t file, int cmd, u64 arg)
 {
     struct file *f = file_at(m->fs, file);
     switch (cmd) {
     case ABI_F_SETFL:
-        return file_setflags(m->fs, file, (f->flags & ~ABI_O_SETFL) | ((u32)arg & ABI_O_SETFL));
+        return set_flags(m, file, (i32)fd, (u32)arg);
     case ABI_F_GETLK:
     case ABI_F_SETLK:
     case ABI_F_SETLKW:
@@ -250,13 +284,14 @@ static i64 fcntl_file(struct machine *m, struct task *t, file_t file, int cmd, u
     case ABI_F_OFD_SETLKW:
         return record_lock(m, t, file, cmd, arg);
     case ABI_F_GETOWN:
-        return f->owner;
+        return f->owner_kind == OWNER_PGRP ? -f->owner : f->owner;
     case ABI_F_SETOWN:
-        f->owner = (i32)arg;
-        return 0;
+        if ((i32)arg == INT32_MIN)
+            return -EINVAL;
+        return owner_set(m, f, (i32)arg < 0 ? OWNER_PGRP : OWNER_PID, (i32)arg < 0 ? -(i32)arg : (i32)arg);
     case ABI_F_GETOWN_EX:
     case ABI_F_SETOWN_EX:
-        return owner_ex(t, f, cmd == ABI_F_SETOWN_EX, arg);
+        return owner_ex(m, t, f, cmd == ABI_F_SETOWN_EX, arg);
     case ABI_F_GETSIG:
         return f->sig;
     case ABI_F_SETSIG:
@@ -274,8 +309,10 @@ static i64 fcntl_file(struct machine *m, struct task *t, file_t file, int cmd, u
         return f->kind == FILE_HOST ? host_fcntl_number(f->host_fd, cmd, arg) : -EINVAL;
     case ABI_F_GET_SEALS:
         return f->kind == FILE_HOST ? host_fcntl_number(f->host_fd, cmd, 0) : -EINVAL;
+    case ABI_F_SETLEASE:
+        return lease_set(m, t, file, (i32)fd, (u32)arg);
     case ABI_F_GETLEASE:
-        return ABI_F_UNLCK;
+        return lease_get(m, file);
     default:
         return -EINVAL;
     }
@@ -287,7 +324,7 @@ i64 sys_fcntl(struct machine *m, struct task *t, const u64 *a)
     if (!file)
         return -EBADF;
     i64 r = fcntl_descriptor(m, t, (u32)a[0], file, (int)a[1], a[2]);
-    return r == -ENOIOCTLCMD ? fcntl_file(m, t, file, (int)a[1], a[2]) : r;
+    return r == -ENOIOCTLCMD ? fcntl_file(m, t, (u32)a[0], file, (int)a[1], a[2]) : r;
 }
 
 // ---- ioctl
@@ -300,6 +337,12 @@ i64 sys_ioctl(struct machine *m, struct task *t, const u64 *a)
     u32 cmd = (u32)a[1];
     if (cmd == ABI_FIOCLEX || cmd == ABI_FIONCLEX)
         return fd_set_cloexec(m->fs, t->files, (u32)a[0], cmd == ABI_FIOCLEX);
+    if (cmd == ABI_FIOASYNC) {
+        u32 on;
+        int e = uaccess_read_u32(t->mm, &on, a[2]);
+        u32 flags = file_at(m->fs, file)->flags & ~ABI_O_ASYNC;
+        return e ? e : set_flags(m, file, (i32)a[0], on ? flags | ABI_O_ASYNC : flags);
+    }
     i64 r = tty_ioctl(m, t, file, cmd, a[2]);
     return r == -ENOIOCTLCMD ? file_ioctl(m->fs, file, cmd, t->mm, a[2]) : r;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/async.h"
 #include "mm/pagecache.h"
 #include "mm/uaccess.h"
 
@@ -472,6 +473,8 @@ i64 sys_truncate(struct machine *m, struct task *t, const u64 *a)
     if ((i64)a[1] < 0)
         return -EINVAL;
     int r = path_arg(t, a[0], path);
+    if (r == 0)
+        r = lease_break(m, t, 0, path, ABI_O_WRONLY);
     if (r == 0)
         r = path_stat(m->fs, t->fs, 0, path, 0, &old);
     if (r == 0)

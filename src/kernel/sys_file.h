@@ -25,6 +25,8 @@ MUST_CHECK int anon_file(struct machine *m, enum file_kind kind, u32 flags, cons
 
 // To be called when a task ends: a FIFO that it was opening (openat waits) is let go.
 void open_dropped(struct machine *m, struct task *t);
+// ... and that it no longer waits for a record lock.
+void lock_dropped(struct machine *m, struct task *t);
 
 // Parks until one of the things in `w` happens: -EPARK, -ERESTARTSYS, -ENOMEM.
 MUST_CHECK int park_on_spec(struct machine *m, struct task *t, const struct wait_spec *w);

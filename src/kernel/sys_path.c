@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/async.h"
 #include "mm/pagecache.h"
 #include "mm/uaccess.h"
 
@@ -80,6 +81,9 @@ i64 sys_openat(struct machine *m, struct task *t, const u64 *a)
         return r;
     if (t->files->open >= fd_limit(m, t))
         return -EMFILE;
+    r = lease_break(m, t, dir, path, flags);
+    if (r)
+        return r;
     r = path_open(m->fs, t->fs, dir, path, flags | ABI_O_LARGEFILE, (u32)a[3] & 07777, &file);
     if (r == -EAGAIN && file) {
         t->call.state[0] = file;

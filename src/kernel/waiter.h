@@ -8,8 +8,9 @@
 
 struct waiter {
     u64 chan;
-    task_t task;       // 0: it is a watch's
+    task_t task;       // 0: it is a watch's, or a file's
     u32 watch;
+    file_t async;
     u32 next, prev;    // in the channel's bucket
     u32 next_of_owner;
     int host_fd;       // -1 = none
@@ -18,6 +19,8 @@ struct waiter {
 
 // A watch hears of a channel until waiters_free. *list: its waiters.
 MUST_CHECK int watch_channel(struct machine *m, u32 *list, u32 watch, u64 chan);
+// So does a file with O_ASYNC.
+MUST_CHECK int watch_async(struct machine *m, u32 *list, file_t file, u64 chan);
 void waiters_free(struct machine *m, u32 *list);
 void sched_poll(struct machine *m, i64 timeout_ns);
 
