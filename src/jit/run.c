@@ -177,7 +177,7 @@ static int help_step(struct cpu *cpu, gva_t pc, u32 info, i64 refund)
     return 0;
 }
 
-int jit_help(struct cpu *cpu, u64 value, u32 info)
+static int help(struct cpu *cpu, u64 value, u32 info)
 {
     struct jit_cache *c = cpu->store->jit;
     enum help kind = info >> 28;
@@ -204,6 +204,14 @@ int jit_help(struct cpu *cpu, u64 value, u32 info)
     }
     cpu->native.resume = host;
     return 0;
+}
+
+int jit_help(struct cpu *cpu, u64 value, u32 info)
+{
+    store_lock(cpu->store);
+    int left = help(cpu, value, info);
+    store_unlock(cpu->store);
+    return left;
 }
 
 // ---- The engine -----------------------------------------------------------------------------
@@ -239,7 +247,9 @@ static void hart_free(struct cpu *cpu)
 static void enter(struct cpu *cpu, struct jit_cache *c, struct jit_hart *h, const u8 *host)
 {
     __atomic_store_n(&h->inside, 1, __ATOMIC_SEQ_CST);
+    store_unlock(cpu->store);
     thunks_enter(c, cpu, host);
+    store_lock(cpu->store);
     __atomic_store_n(&h->passes, h->passes + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&h->inside, 0, __ATOMIC_RELEASE);
 }

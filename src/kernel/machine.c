@@ -143,6 +143,9 @@ int machine_new(struct machine **out, const struct machine_options *o)
 // Nobody is told of anything: each object gives back what it owns.
 void machine_free(struct machine *m)
 {
+    struct store *s = m->store;
+    if (s)
+        store_lock(s);
 #define POOL_IN(name, member) pool_drop(m, &m->member, &name##_pool);
 #include "kernel/pools.def"
     fs_free(m->fs);
@@ -150,13 +153,16 @@ void machine_free(struct machine *m)
         backing_put(m->store, m->vdso);
     if (m->vfork_hooks.free)
         m->vfork_hooks.free(m->vfork_hooks.state);
-    if (m->store)
-        (void)node_reap(m->store, ~0u);
-    if (m->store && --m->store->machines == 0) {
-        pagecache_drop(m->store);
-        harts_free(m->store);
-        cpu_store_free(m->options.engine, m->store);
-        store_free(m->store);
+    if (s)
+        (void)node_reap(s, ~0u);
+    bool last = s && --s->machines == 0;
+    if (s)
+        store_unlock(s);
+    if (last) {
+        pagecache_drop(s);
+        harts_free(s);
+        cpu_store_free(m->options.engine, s);
+        store_free(s);
     }
     mem_free(m->pids.entry);
     mem_free(m->heap);
@@ -563,6 +569,7 @@ static enum run_end run_loop(struct machine *m, bool wait)
         struct task *t = task_at(m, id);
         sched_remove(m, t);
         run_task(m, t);
+        store_yield(m->store);
     }
     return end;
 }
@@ -596,12 +603,16 @@ static void hart_off(struct machine *m)
 enum run_end machine_run(struct machine *m, u64 budget, bool wait)
 {
     u64 fuel = m->options.fuel ? m->options.fuel : ~0ULL;
-    if (hart_on(m))
+    store_lock(m->store);
+    if (hart_on(m)) {
+        store_unlock(m->store);
         return RUN_NO_MEMORY;
+    }
     m->stopped = 0;
     m->run_limit = MIN(fuel, budget > ~0ULL - m->retired ? ~0ULL : m->retired + budget);
     enum run_end end = run_loop(m, wait);
     hart_off(m);
+    store_unlock(m->store);
     return end;
 }
 

@@ -62,8 +62,15 @@ int machine_fork(struct machine *from, bool reseed, struct machine **out)
     struct machine *m = mem_alloc(sizeof *m);
     if (!m)
         return -ENOMEM;
-    int r = forget_shared(from);
+    int r = store_share(from->store);
     if (r) {
+        mem_free(m);
+        return r;
+    }
+    store_lock(from->store);
+    r = forget_shared(from);
+    if (r) {
+        store_unlock(from->store);
         mem_free(m);
         return r;
     }
@@ -80,6 +87,7 @@ int machine_fork(struct machine *from, bool reseed, struct machine **out)
     if (f.error == 0 && m->epolls.live)
         f.error = epolls_copied(m, from);
     forking_end(&f);
+    store_unlock(from->store);
     if (f.error) {
         machine_free(m);
         return f.error;

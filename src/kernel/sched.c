@@ -345,7 +345,11 @@ void sched_poll(struct machine *m, i64 timeout_ns)
         }
         id = w->next;
     }
+    if (timeout_ns)
+        store_unlock(m->store);
     bool any = host_wait(fds, n, timeout_ns) > 0;
+    if (timeout_ns)
+        store_lock(m->store);
     if (any && fds[0].revents)
         host_event_clear(m->wake_fd);
     for (u32 i = 1; any && i < n; i++)

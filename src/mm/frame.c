@@ -55,8 +55,19 @@ int store_new(struct store **out, u64 memory_limit)
     return 0;
 }
 
+int store_share(struct store *s)
+{
+    if (!s->lock)
+        s->lock = host_lock_new();
+    if (!s->lock)
+        return -ENOMEM;
+    return 0;
+}
+
 void store_free(struct store *s)
 {
+    if (s->lock)
+        host_lock_free(s->lock);
     (void)node_reap(s, ~0u);
     pagecache_free(s);
     ASSERT_THAT(s->used == 0, "F1");

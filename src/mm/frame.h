@@ -8,10 +8,15 @@
 // (F2) A frame with refs > 1 is not stored to, unless it is a shared mapping's (its table entries say
 //      so, PTE_SHARED; law L1). The zero frame is never stored to and never freed.
 // (F3) A free frame's content is undefined; frame_zeroed clears. A free frame has no code.
+// (F4) Who touches a store that more than one machine has, or any of its machines, has its lock: all of
+//      the kernel, faults, decoding and translating, the interpreter. Translated code runs without it,
+//      and so does a wait in the host. It reads memory through its own TLB alone, whose entries hold
+//      what the machine's own page table holds; so nobody else makes those frames free, or their own.
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
 
 #include "base/types.h"
+#include "host/lock.h"
 
 typedef u32 frame_t; // frame number; 0 is the zero frame
 
@@ -55,7 +60,8 @@ struct store {
     struct node *retired; // page-table nodes of ended processes, still to be freed
     struct pagecache *cache;
     u32 machines;   // that have it
-    void *harts;    // the engine's
+    void *harts;    // the kernel's
+    struct host_lock *lock; // NULL: there was never more than one machine (F4)
 };
 
 MUST_CHECK int store_new(struct store **out, u64 memory_limit); // bytes; 0 = the host's memory
@@ -65,6 +71,27 @@ MUST_CHECK int frame_new(struct store *s, frame_t *out);    // refs 1, content u
 MUST_CHECK int frame_zeroed(struct store *s, frame_t *out); // refs 1, zeros; -ENOMEM
 void frame_get(struct store *s, frame_t f);
 void frame_put(struct store *s, frame_t f);
+
+// Before a second machine has the store. -ENOMEM
+MUST_CHECK int store_share(struct store *s);
+
+static inline void store_lock(struct store *s)
+{
+    if (unlikely(s->lock != NULL))
+        host_lock_take(s->lock);
+}
+
+static inline void store_unlock(struct store *s)
+{
+    if (unlikely(s->lock != NULL))
+        host_lock_give(s->lock);
+}
+
+static inline void store_yield(struct store *s)
+{
+    if (unlikely(s->lock != NULL))
+        host_lock_yield(s->lock);
+}
 
 static inline u8 *frame_data(const struct store *s, frame_t f)
 {
