@@ -3,6 +3,7 @@
 //
 //     machine_fork_test [GUEST [FORKS]]     a riscv64 program; without one, the test is skipped
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 #define LIVE_MOST 24
 
-static uint64_t random_state = 88172645463325252ULL;
+static _Thread_local uint64_t random_state = 88172645463325252ULL;
 
 static uint64_t random_number(void)
 {
@@ -54,18 +55,17 @@ static void must_end_well(struct tine_machine *m)
     tine_machine_free(m);
 }
 
-// Machines are run for random pieces, forked and freed in random order.
-static void crowd(const char *program, int forks, bool virtual_time)
+// Machines are run for random pieces, forked and freed in random order, all of them from `first`.
+static void crowd(struct tine_machine *first, int forks)
 {
     struct tine_machine *live[LIVE_MOST];
     struct tine_result r;
     int n = 0, made = 0;
 
-    while (made < forks || n > 0) {
-        if (n == 0)
-            live[n++] = start(program, virtual_time);
+    live[n++] = first;
+    while (n > 0) {
         int i = (int)(random_number() % (uint64_t)n);
-        if (made < forks && n < LIVE_MOST && random_number() % 3) {
+        if (made < forks && n < LIVE_MOST && (n == 1 || random_number() % 3)) {
             int err = tine_machine_fork(&live[n], live[i], 0);
             if (err)
                 fail("fork", err, made);
@@ -74,7 +74,7 @@ static void crowd(const char *program, int forks, bool virtual_time)
         }
         uint64_t piece = random_number() % 5 ? random_number() % 200000 : random_number() % 5000;
         tine_machine_run_for(live[i], piece, 0, &r);
-        if (r.end == TINE_BUDGET_USED && random_number() % 40)
+        if (r.end == TINE_BUDGET_USED && (n == 1 ? made < forks : random_number() % 40 != 0))
             continue;
         if (r.end == TINE_BUDGET_USED && random_number() % 4)
             must_end_well(live[i]);
@@ -84,6 +84,46 @@ static void crowd(const char *program, int forks, bool virtual_time)
             tine_machine_free(live[i]); // ended, or in the middle of it
         live[i] = live[--n];
     }
+}
+
+// ---- two host threads ----------------------------------------------------------------------------
+
+struct share {
+    struct tine_machine *first;
+    int forks;
+    uint64_t seed;
+    i64 blocks; // allocated here and freed elsewhere, or the other way round
+};
+
+static void *thread(void *argument)
+{
+    struct share *s = argument;
+
+    random_state = s->seed;
+    crowd(s->first, s->forks);
+    s->blocks = (i64)mem_live();
+    return NULL;
+}
+
+// One family of machines on two threads.
+static void crowds(const char *program, int forks, bool virtual_time)
+{
+    struct share share[2] = {{.forks = forks / 2, .seed = 7777777}, {.forks = forks / 2, .seed = 123456789}};
+    pthread_t id[2];
+    struct tine_result r;
+    i64 before = (i64)mem_live();
+
+    share[0].first = start(program, virtual_time);
+    tine_machine_run_for(share[0].first, 300000, 0, &r);
+    if (tine_machine_fork(&share[1].first, share[0].first, 0))
+        fail("fork", 0, 0);
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&id[i], NULL, thread, &share[i]))
+            fail("pthread_create", 0, 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(id[i], NULL);
+    if ((i64)mem_live() - before + share[0].blocks + share[1].blocks)
+        fail("blocks are left", (long)mem_live() - before, share[0].blocks + share[1].blocks);
 }
 
 int main(int argc, char **argv)
@@ -98,11 +138,14 @@ int main(int argc, char **argv)
     }
     int out = dup(1), null = open("/dev/null", O_RDWR);
     dup2(null, 1);
-    crowd(program, forks, true);
-    crowd(program, forks, false);
-    dup2(out, 1);
+    crowd(start(program, true), forks);
+    crowd(start(program, false), forks);
     if (mem_live())
         fail("blocks are left", (long)mem_live(), 0);
-    printf("ok machine_fork_test: %d forks\n", 2 * forks);
+    dup2(null, 1);
+    crowds(program, forks, true);
+    crowds(program, forks, false);
+    dup2(out, 1);
+    printf("ok machine_fork_test: %d forks\n", 4 * forks);
     return 0;
 }
