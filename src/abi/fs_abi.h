@@ -76,6 +76,8 @@
 #define ABI_F_GETPIPE_SZ 1032
 #define ABI_F_ADD_SEALS 1033
 #define ABI_F_GET_SEALS 1034
+#define ABI_F_SEAL_WRITE 8u
+#define ABI_F_SEAL_FUTURE_WRITE 16u
 #define ABI_FD_CLOEXEC 1u
 #define ABI_F_RDLCK 0
 #define ABI_F_WRLCK 1

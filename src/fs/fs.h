@@ -243,6 +243,13 @@ MUST_CHECK int fs_stdio(struct fs *fs, int host_fd, file_t *out);
 MUST_CHECK int file_open_done(struct fs *fs, file_t id);
 // F_GETPIPE_SZ and F_SETPIPE_SZ: bytes, or -EBADF, -EBUSY, -EPERM, -ENOMEM
 i64 file_pipe_size(struct fs *fs, file_t id);
+// Bytes that a pipe holds, and that it has room for; -EBADF.
+i64 file_pipe_length(struct fs *fs, file_t id);
+i64 file_pipe_room(struct fs *fs, file_t id);
+bool file_same_pipe(struct fs *fs, file_t a, file_t b);
+// Copies up to n bytes out, which stay in the pipe; then takes n bytes away.
+u64 file_pipe_peek(struct fs *fs, file_t id, void *to, u64 n);
+void file_pipe_skip(struct fs *fs, file_t id, u64 n);
 i64 file_pipe_resize(struct fs *fs, file_t id, u64 bytes);
 
 // Record locks. `owner` is fdtable.id for fcntl locks; for F_OFD_* and flock it is the description:

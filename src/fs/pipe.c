@@ -330,6 +330,44 @@ i64 file_pipe_size(struct fs *fs, file_t id)
     return f->kind == FILE_PIPE ? (i64)pipe_of(fs, id)->capacity : -EBADF;
 }
 
+i64 file_pipe_length(struct fs *fs, file_t id)
+{
+    return file_at(fs, id)->kind == FILE_PIPE ? (i64)pipe_of(fs, id)->len : -EBADF;
+}
+
+i64 file_pipe_room(struct fs *fs, file_t id)
+{
+    if (file_at(fs, id)->kind != FILE_PIPE)
+        return -EBADF;
+    const struct pipe *p = pipe_of(fs, id);
+    return p->capacity - p->len;
+}
+
+bool file_same_pipe(struct fs *fs, file_t a, file_t b)
+{
+    return file_at(fs, a)->object == file_at(fs, b)->object;
+}
+
+u64 file_pipe_peek(struct fs *fs, file_t id, void *to, u64 n)
+{
+    const struct pipe *p = pipe_of(fs, id);
+    u32 all = (u32)MIN((u64)p->len, n), part = MIN(all, p->alloc - p->head);
+    if (all) {
+        memcpy(to, p->ring + p->head, part);
+        memcpy((u8 *)to + part, p->ring, all - part);
+    }
+    return all;
+}
+
+void file_pipe_skip(struct fs *fs, file_t id, u64 n)
+{
+    struct pipe *p = pipe_of(fs, id);
+    u32 gone = (u32)MIN((u64)p->len, n);
+    p->len -= gone;
+    p->head = p->len ? (p->head + gone) % p->alloc : 0;
+    fs_wake(fs, CHAN(CHAN_PIPE_SPACE, file_at(fs, id)->object));
+}
+
 i64 file_pipe_resize(struct fs *fs, file_t id, u64 bytes)
 {
     struct file *f = file_at(fs, id);

@@ -7,6 +7,8 @@
 #include "base/alloc.h"
 #include "host/file.h"
 #include "kernel/async.h"
+#include "mm/pagecache.h"
+#include "mm/region.h"
 #include "mm/uaccess.h"
 
 i64 fd_install(struct machine *m, struct task *t, file_t file, bool cloexec)
@@ -125,18 +127,65 @@ i64 sys_eventfd2(struct machine *m, struct task *t, const u64 *a)
 
 #define MEMFD_NAME_MAX 249
 #define MFD_KNOWN 0x1bu // CLOEXEC, ALLOW_SEALING, NOEXEC_SEAL, EXEC
+#define MFD_HUGETLB 4u
+#define MFD_HUGE_SHIFT 26
+#define HUGE_2MB 21u // log2
+
+// Huge pages are pages like all others here; those of 2 MiB are said to be there.
+static int memfd_flags(u32 *flags)
+{
+    u32 size = *flags & MFD_HUGETLB ? *flags >> MFD_HUGE_SHIFT : 0;
+    if (*flags & MFD_HUGETLB)
+        *flags &= (1u << MFD_HUGE_SHIFT) - 1 - MFD_HUGETLB;
+    if (*flags & ~MFD_KNOWN)
+        return -EINVAL;
+    return size && size != HUGE_2MB ? -ENODEV : 0;
+}
 
 i64 sys_memfd_create(struct machine *m, struct task *t, const u64 *a)
 {
     char name[MEMFD_NAME_MAX + 1];
     file_t file;
-    if ((u32)a[1] & ~MFD_KNOWN)
-        return -EINVAL;
-    i64 n = uaccess_string(t->mm, name, a[0], sizeof name);
+    u32 flags = (u32)a[1];
+    int r = memfd_flags(&flags);
+    i64 n = r ? r : uaccess_string(t->mm, name, a[0], sizeof name);
     if (n < 0)
         return n == -ENAMETOOLONG ? -EINVAL : n;
-    int r = fs_memfd(m->fs, name, (u32)a[1], &file);
-    return r ? r : fd_install(m, t, file, a[1] & ABI_MFD_CLOEXEC);
+    r = fs_memfd(m->fs, name, flags, &file);
+    return r ? r : fd_install(m, t, file, flags & ABI_MFD_CLOEXEC);
+}
+
+// ---- seals: the host keeps them; what it cannot see are our mappings
+
+static bool mapped_writable(struct machine *m, const struct backing *b)
+{
+    for (u32 id = pool_next(&m->tasks, 0); id; id = pool_next(&m->tasks, id)) {
+        const struct mm *mm = task_at(m, id)->mm;
+        for (u32 i = 0; mm && i < mm->regions->count; i++) {
+            const struct region *g = &mm->regions->at[i];
+            if (g->backing == b && g->flags & REGION_SHARED && !(g->flags & REGION_NOWRITE))
+                return true;
+        }
+    }
+    return false;
+}
+
+static i64 add_seals(struct machine *m, file_t file, u32 seals)
+{
+    const struct file *f = file_at(m->fs, file);
+    if ((f->flags & ABI_O_ACCMODE) == ABI_O_RDONLY)
+        return -EPERM;
+    if (f->kind != FILE_HOST)
+        return -EINVAL;
+    struct backing *b = backing_find(m->store, f->dev, f->ino);
+    if (seals & ABI_F_SEAL_WRITE && b && mapped_writable(m, b))
+        return -EBUSY;
+    if (b) { // what is dirty could not be written any more
+        int r = backing_sync(m->store, b, 0, ~0ULL);
+        if (r)
+            return r;
+    }
+    return host_fcntl_number(f->host_fd, ABI_F_ADD_SEALS, seals);
 }
 
 // ---- locks
@@ -304,9 +353,7 @@ static i64 fcntl_file(struct machine *m, struct task *t, u32 fd, file_t file, in
     case ABI_F_SETPIPE_SZ:
         return (i32)arg < 0 ? -EINVAL : file_pipe_resize(m->fs, file, (u32)arg);
     case ABI_F_ADD_SEALS:
-        if ((f->flags & ABI_O_ACCMODE) == ABI_O_RDONLY)
-            return -EPERM;
-        return f->kind == FILE_HOST ? host_fcntl_number(f->host_fd, cmd, arg) : -EINVAL;
+        return add_seals(m, file, (u32)arg);
     case ABI_F_GET_SEALS:
         return f->kind == FILE_HOST ? host_fcntl_number(f->host_fd, cmd, 0) : -EINVAL;
     case ABI_F_SETLEASE:

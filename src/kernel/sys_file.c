@@ -46,7 +46,7 @@ void file_changed(struct machine *m, file_t file, u64 offset, u64 n)
         m->fs->written(m->fs->written_arg, f->dev, f->ino, offset, n);
 }
 
-static int readable(struct machine *m, struct task *t, u64 fd, file_t *file)
+int file_readable(struct machine *m, struct task *t, u64 fd, file_t *file)
 {
     *file = fd_arg(t, fd);
     const struct file *f = *file ? file_at(m->fs, *file) : NULL;
@@ -55,7 +55,7 @@ static int readable(struct machine *m, struct task *t, u64 fd, file_t *file)
     return 0;
 }
 
-static int writable(struct machine *m, struct task *t, u64 fd, file_t *file)
+int file_writable(struct machine *m, struct task *t, u64 fd, file_t *file)
 {
     *file = fd_arg(t, fd);
     const struct file *f = *file ? file_at(m->fs, *file) : NULL;
@@ -71,21 +71,15 @@ static bool is_regular(struct machine *m, file_t file)
            (st.st_mode & ABI_S_IFMT) == ABI_S_IFREG;
 }
 
-static bool blocking(struct machine *m, file_t file)
+bool file_blocking(struct machine *m, file_t file)
 {
     return !(file_at(m->fs, file)->flags & ABI_O_NONBLOCK);
 }
 
 // ---- the caller's buffers
 
-struct vectors {
-    u32 count;
-    u64 total;
-    struct uio_vec at[ABI_IOV_MAX];
-};
-
 // Cuts the vectors so that they hold at most n bytes together.
-static void vectors_cut(struct vectors *v, u64 n)
+void vectors_cut(struct vectors *v, u64 n)
 {
     v->total = MIN(v->total, n);
     for (u32 i = 0; i < v->count; i++) {
@@ -94,7 +88,7 @@ static void vectors_cut(struct vectors *v, u64 n)
     }
 }
 
-static int vectors_one(struct vectors *v, gva_t base, u64 len)
+int vectors_one(struct vectors *v, gva_t base, u64 len)
 {
     if ((i64)len < 0)
         return -EINVAL;
@@ -104,7 +98,7 @@ static int vectors_one(struct vectors *v, gva_t base, u64 len)
     return 0;
 }
 
-static int vectors_arg(struct task *t, struct vectors *v, gva_t from, u64 count)
+int vectors_arg(struct task *t, struct vectors *v, gva_t from, u64 count)
 {
     _Static_assert(sizeof(struct uio_vec) == sizeof(struct abi_iovec), "read as they are");
     if (count > ABI_IOV_MAX)
@@ -125,7 +119,8 @@ static int vectors_arg(struct task *t, struct vectors *v, gva_t from, u64 count)
 
 // ---- read
 
-static i64 do_read(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset)
+i64 file_do_read(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset,
+                 bool nowait)
 {
     // Who waits already is not asked again: only the beginning of a read is job control's.
     int e = t->call.state[1] ? 0 : tty_check(m, t, file, G_SIGTTIN);
@@ -139,54 +134,59 @@ static i64 do_read(struct machine *m, struct task *t, file_t file, struct vector
         return r;
     if (v->total == 0)
         return 0;
-    if (!blocking(m, file))
+    if (!file_blocking(m, file) || nowait)
         return r;
     return file_at(m->fs, file)->kind == FILE_PTS ? tty_read_parks(m, t, file, &u)
                                                   : park_on_file(m, t, file, ABI_POLLIN);
 }
 
-i64 sys_read(struct machine *m, struct task *t, const u64 *a)
+// read(2) and its kin: bytes at `base`, or `n` vectors there.
+static i64 read_call(struct machine *m, struct task *t, u64 fd, bool many, gva_t base, u64 n, i64 offset)
 {
     file_t file;
     struct vectors v;
-    int r = readable(m, t, a[0], &file);
+    int r = file_readable(m, t, fd, &file);
     if (r == 0)
-        r = vectors_one(&v, a[1], a[2]);
-    return r ? r : do_read(m, t, file, &v, -1);
+        r = many ? vectors_arg(t, &v, base, n) : vectors_one(&v, base, n);
+    return r ? r : file_do_read(m, t, file, &v, offset, false);
+}
+
+i64 sys_read(struct machine *m, struct task *t, const u64 *a)
+{
+    return read_call(m, t, a[0], false, a[1], a[2], -1);
 }
 
 i64 sys_readv(struct machine *m, struct task *t, const u64 *a)
 {
-    file_t file;
-    struct vectors v;
-    int r = readable(m, t, a[0], &file);
-    if (r == 0)
-        r = vectors_arg(t, &v, a[1], a[2]);
-    return r ? r : do_read(m, t, file, &v, -1);
+    return read_call(m, t, a[0], true, a[1], a[2], -1);
 }
 
 i64 sys_pread64(struct machine *m, struct task *t, const u64 *a)
 {
-    file_t file;
-    struct vectors v;
-    if ((i64)a[3] < 0)
-        return -EINVAL;
-    int r = readable(m, t, a[0], &file);
-    if (r == 0)
-        r = vectors_one(&v, a[1], a[2]);
-    return r ? r : do_read(m, t, file, &v, (i64)a[3]);
+    return (i64)a[3] < 0 ? -EINVAL : read_call(m, t, a[0], false, a[1], a[2], (i64)a[3]);
 }
 
 i64 sys_preadv(struct machine *m, struct task *t, const u64 *a)
 {
+    return (i64)a[3] < 0 ? -EINVAL : read_call(m, t, a[0], true, a[1], a[2], (i64)a[3]);
+}
+
+enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16 };
+
+i64 sys_preadv2(struct machine *m, struct task *t, const u64 *a)
+{
     file_t file;
     struct vectors v;
-    if ((i64)a[3] < 0)
+    i64 offset = (i64)a[3];
+    u32 flags = (u32)a[5];
+    if (offset < -1)
         return -EINVAL;
-    int r = readable(m, t, a[0], &file);
+    int r = file_readable(m, t, a[0], &file);
+    if (r == 0 && flags & ~(u32)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT))
+        r = -EOPNOTSUPP;
     if (r == 0)
         r = vectors_arg(t, &v, a[1], a[2]);
-    return r ? r : do_read(m, t, file, &v, (i64)a[3]);
+    return r ? r : file_do_read(m, t, file, &v, offset, flags & RWF_NOWAIT);
 }
 
 // ---- write
@@ -235,14 +235,15 @@ static i64 write_host(struct machine *m, struct task *t, file_t file, struct vec
 }
 
 // Ends a write that cannot go on: what was written counts more than why it stopped (I1).
-static i64 write_ends(struct machine *m, struct task *t, i64 why)
+i64 write_ends(struct machine *m, struct task *t, i64 why)
 {
     if (why == -EPIPE)
         signal_self(m, t, G_SIGPIPE);
     return t->call.progress ? (i64)t->call.progress : why;
 }
 
-static i64 do_write(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset)
+i64 file_do_write(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset,
+                  bool nowait)
 {
     int e = t->call.progress ? 0 : tty_check(m, t, file, G_SIGTTOU);
     if (e)
@@ -260,55 +261,66 @@ static i64 do_write(struct machine *m, struct task *t, file_t file, struct vecto
             return (i64)t->call.progress;
         if (r > 0)
             continue;
-        if (r != -EAGAIN || !blocking(m, file))
+        if (r != -EAGAIN || !file_blocking(m, file) || nowait)
             return write_ends(m, t, r);
         r = park_on_file(m, t, file, ABI_POLLOUT);
         return r == -EPARK ? r : write_ends(m, t, r);
     }
 }
 
-i64 sys_write(struct machine *m, struct task *t, const u64 *a)
+static i64 write_call(struct machine *m, struct task *t, u64 fd, bool many, gva_t base, u64 n, i64 offset)
 {
     file_t file;
     struct vectors v;
-    int r = writable(m, t, a[0], &file);
+    int r = file_writable(m, t, fd, &file);
     if (r == 0)
-        r = vectors_one(&v, a[1], a[2]);
-    return r ? r : do_write(m, t, file, &v, -1);
+        r = many ? vectors_arg(t, &v, base, n) : vectors_one(&v, base, n);
+    return r ? r : file_do_write(m, t, file, &v, offset, false);
+}
+
+i64 sys_write(struct machine *m, struct task *t, const u64 *a)
+{
+    return write_call(m, t, a[0], false, a[1], a[2], -1);
 }
 
 i64 sys_writev(struct machine *m, struct task *t, const u64 *a)
 {
-    file_t file;
-    struct vectors v;
-    int r = writable(m, t, a[0], &file);
-    if (r == 0)
-        r = vectors_arg(t, &v, a[1], a[2]);
-    return r ? r : do_write(m, t, file, &v, -1);
+    return write_call(m, t, a[0], true, a[1], a[2], -1);
 }
 
 i64 sys_pwrite64(struct machine *m, struct task *t, const u64 *a)
 {
-    file_t file;
-    struct vectors v;
-    if ((i64)a[3] < 0)
-        return -EINVAL;
-    int r = writable(m, t, a[0], &file);
-    if (r == 0)
-        r = vectors_one(&v, a[1], a[2]);
-    return r ? r : do_write(m, t, file, &v, (i64)a[3]);
+    return (i64)a[3] < 0 ? -EINVAL : write_call(m, t, a[0], false, a[1], a[2], (i64)a[3]);
 }
 
 i64 sys_pwritev(struct machine *m, struct task *t, const u64 *a)
 {
+    return (i64)a[3] < 0 ? -EINVAL : write_call(m, t, a[0], true, a[1], a[2], (i64)a[3]);
+}
+
+i64 sys_pwritev2(struct machine *m, struct task *t, const u64 *a)
+{
     file_t file;
     struct vectors v;
-    if ((i64)a[3] < 0)
+    i64 offset = (i64)a[3];
+    u32 flags = (u32)a[5];
+    if (offset < -1)
         return -EINVAL;
-    int r = writable(m, t, a[0], &file);
+    int r = file_writable(m, t, a[0], &file);
+    if (r == 0 && flags & ~(u32)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND))
+        r = -EOPNOTSUPP;
     if (r == 0)
         r = vectors_arg(t, &v, a[1], a[2]);
-    return r ? r : do_write(m, t, file, &v, (i64)a[3]);
+    if (r)
+        return r;
+    if (flags & RWF_APPEND && is_regular(m, file)) // the position stays, unless it is the file's own
+        offset = offset == -1 ? file_seek(m->fs, file, 0, ABI_SEEK_END) : (i64)file_size(m, file);
+    i64 n = offset < -1 ? offset : file_do_write(m, t, file, &v, offset, flags & RWF_NOWAIT);
+    if (n > 0 && flags & RWF_APPEND && (i64)a[3] == -1 && is_regular(m, file))
+        (void)file_seek(m->fs, file, offset + n, ABI_SEEK_SET);
+    r = n > 0 && flags & (RWF_DSYNC | RWF_SYNC) && is_regular(m, file)
+            ? file_sync(m->fs, file, !(flags & RWF_SYNC)) : 0;
+    return r ? r : n;
 }
 
 // ---- copying between files
@@ -318,7 +330,7 @@ static i64 copy_waits(struct machine *m, struct task *t, file_t from, file_t to)
 {
     bool to_waits = !(file_poll(m->fs, to) & (ABI_POLLOUT | ABI_POLLERR));
     file_t who = to_waits ? to : from;
-    if (!blocking(m, who))
+    if (!file_blocking(m, who))
         return -EAGAIN;
     return park_on_file(m, t, who, to_waits ? ABI_POLLOUT : ABI_POLLIN);
 }
@@ -327,9 +339,9 @@ i64 sys_sendfile(struct machine *m, struct task *t, const u64 *a)
 {
     file_t to, from;
     i64 start = -1;
-    int e = readable(m, t, a[1], &from);
+    int e = file_readable(m, t, a[1], &from);
     if (e == 0)
-        e = writable(m, t, a[0], &to);
+        e = file_writable(m, t, a[0], &to);
     if (e == 0 && a[2])
         e = uaccess_read(t->mm, &start, a[2], sizeof start);
     if (e == 0 && a[2])
@@ -379,9 +391,9 @@ static int copy_range_offset(struct task *t, gva_t from, i64 *offset)
 
 static int copy_range_files(struct machine *m, struct task *t, const u64 *a, file_t *from, file_t *to)
 {
-    int r = readable(m, t, a[0], from);
+    int r = file_readable(m, t, a[0], from);
     if (r == 0)
-        r = writable(m, t, a[2], to);
+        r = file_writable(m, t, a[2], to);
     if (r)
         return r;
     if (file_at(m->fs, *from)->kind == FILE_DIR || file_at(m->fs, *to)->kind == FILE_DIR)
@@ -491,7 +503,7 @@ i64 sys_truncate(struct machine *m, struct task *t, const u64 *a)
 i64 sys_fallocate(struct machine *m, struct task *t, const u64 *a)
 {
     file_t file;
-    int r = writable(m, t, a[0], &file);
+    int r = file_writable(m, t, a[0], &file);
     if (r)
         return r;
     i64 offset = (i64)a[2], len = (i64)a[3], end;

@@ -10,6 +10,27 @@ static inline u64 fd_limit(struct machine *m, struct task *t)
     return group_of(m, t)->limit[G_RLIMIT_NOFILE][0];
 }
 
+// The caller's buffers of one call.
+struct vectors {
+    u32 count;
+    u64 total;
+    struct uio_vec at[ABI_IOV_MAX];
+};
+MUST_CHECK int vectors_one(struct vectors *v, gva_t base, u64 len);
+MUST_CHECK int vectors_arg(struct task *t, struct vectors *v, gva_t from, u64 count);
+void vectors_cut(struct vectors *v, u64 n); // to at most n bytes together
+
+// The file behind a descriptor that is open for it: 0, -EBADF.
+MUST_CHECK int file_readable(struct machine *m, struct task *t, u64 fd, file_t *file);
+MUST_CHECK int file_writable(struct machine *m, struct task *t, u64 fd, file_t *file);
+bool file_blocking(struct machine *m, file_t file); // no O_NONBLOCK
+i64 file_do_read(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset,
+                 bool nowait);
+i64 file_do_write(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset,
+                  bool nowait);
+// Ends a call that has moved t->call.progress bytes: those count more than why it stopped.
+i64 write_ends(struct machine *m, struct task *t, i64 why);
+
 // A path argument and the directory it starts from (0 for absolute paths, whatever fd says).
 // 0, -EFAULT, -ENAMETOOLONG, -EBADF
 MUST_CHECK int at_arg(struct task *t, u64 fd, gva_t from, char *path, file_t *dir);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "host/file.h"
 #include "kernel/elf.h"
 #include "kernel/sys_mm.h"
 #include "kernel/syscall.h"
@@ -41,6 +42,16 @@ static int file_mapping(struct machine *m, struct task *t, u64 fd, u64 offset, s
         if (q->prot & MM_WRITE)
             return -EACCES;
         q->flags |= REGION_NOWRITE;
+    }
+    if (q->flags & REGION_SHARED && mode == ABI_O_RDWR && f->kind == FILE_HOST && ABI_MAJOR(f->dev) == 0) {
+        int seals = host_fcntl_number(f->host_fd, ABI_F_GET_SEALS, 0);
+        bool sealed = seals > 0 && (u32)seals & (ABI_F_SEAL_WRITE | ABI_F_SEAL_FUTURE_WRITE);
+        if (sealed && q->prot & MM_WRITE)
+            return -EPERM;
+        if (sealed) {
+            q->flags |= REGION_NOWRITE;
+            mode = ABI_O_RDONLY;
+        }
     }
     q->page = offset >> PAGE_SHIFT;
     int r = file_backing(m, id, &q->backing);

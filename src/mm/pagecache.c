@@ -449,3 +449,8 @@ u64 backing_resident(const struct backing *b)
             n += b->chunk[i][k] != FRAME_NONE;
     return n;
 }
+
+struct backing *backing_find(struct store *s, u64 dev, u64 ino)
+{
+    return find_current(s, dev, ino);
+}

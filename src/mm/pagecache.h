@@ -81,6 +81,7 @@ struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 off
                                       u64 *pages);
 // Writes all that is to be written, and closes the files that nobody uses any more.
 int pagecache_sync_all(struct store *s);
+struct backing *backing_find(struct store *s, u64 dev, u64 ino); // borrowed, NULL: not cached
 u64 backing_resident(const struct backing *b); // pages that have a frame
 void pagecache_count(struct store *s, u32 *refs); // adds the cache's own references, by frame
 
