@@ -52,7 +52,7 @@ enum { // sigaction(2)
 enum { // siginfo's si_code
     G_SI_USER = 0, G_SI_KERNEL = 0x80, G_SI_QUEUE = -1, G_SI_TIMER = -2, G_SI_TKILL = -6,
     G_SEGV_MAPERR = 1, G_SEGV_ACCERR = 2, G_BUS_ADRALN = 1, G_BUS_ADRERR = 2, G_ILL_ILLOPC = 1,
-    G_TRAP_BRKPT = 1,
+    G_TRAP_BRKPT = 1, G_TRAP_TRACE = 2,
     G_CLD_EXITED = 1, G_CLD_KILLED, G_CLD_DUMPED, G_CLD_TRAPPED, G_CLD_STOPPED, G_CLD_CONTINUED,
 };
 

@@ -14,6 +14,7 @@
 #include "kernel/elf.h"
 #include "kernel/syscall.h"
 #include "kernel/timer.h"
+#include "kernel/trace.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
 #include "mm/pagetable.h"
@@ -303,6 +304,8 @@ static int take_over_group(struct machine *m, struct task *t, struct group *g)
     struct task *old = task_at(m, g->leader);
     pid_clear(m, t->tid);
     u32 pid = old->tid;
+    if (old->trace)
+        trace_drop(m, old->trace);
     task_free(m, old);
     t->tid = pid;
     g->leader = t->id;
@@ -361,6 +364,7 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
         r = reset_signals(m, t);
     if (r == 0)
         r = own_files(m, t);
+    u32 old_tid = t->tid;
     if (r == 0)
         r = take_over_group(m, t, g);
     if (r) {
@@ -387,6 +391,8 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
     t->regs.x[2] = sp;
     set_comm(t, path);
     m->stats.execs++;
+    if (t->trace)
+        trace_executed(m, t, old_tid);
     return -ENORESULT;
 }
 

@@ -9,6 +9,7 @@
 #include "kernel/sys_file.h"
 #include "kernel/syscall.h"
 #include "kernel/timer.h"
+#include "kernel/trace.h"
 #include "mm/uaccess.h"
 
 // ---- what the parent hears -----------------------------------------------------------------------
@@ -110,6 +111,8 @@ void group_reap(struct machine *m, struct group *g)
     pidfd_forget(m, g);
     sigqueue_clear(m, &g->pending);
     deadline_drop(m, DEADLINE_GROUP, g->id);
+    if (leader->trace)
+        trace_drop(m, leader->trace);
     pid_clear(m, leader->tid);
     if (m->current && task_at(m, m->current)->group == g->id)
         task_at(m, m->current)->group = 0; // the scheduler frees it when it lets go
@@ -130,7 +133,7 @@ static struct group *reaper_of(struct machine *m, struct group *g)
 }
 
 // A zombie is kept for a parent that will wait for it.
-static void notify_exit(struct machine *m, struct group *g)
+void notify_exit(struct machine *m, struct group *g)
 {
     struct group *parent = group_at(m, g->parent);
     const struct g_sigaction *act = chld_action(m, parent);
@@ -141,6 +144,8 @@ static void notify_exit(struct machine *m, struct group *g)
                                             : G_CLD_KILLED;
     g->zombie = true;
     wake_channel(m, CHAN(CHAN_PIDFD, g->id));
+    if (trace_keeps_zombie(m, g))
+        return;
     child_state_changed(m, g, code);
     if (nobody_waits)
         group_reap(m, g);
@@ -154,12 +159,20 @@ static bool orphaned(struct machine *m, u32 pgid, const struct group *leaving, b
         struct group *g = group_at(m, id);
         if (g->pgid != pgid || g->dead || g->kernel || g == leaving)
             continue;
+        if (g->id == m->main_group) // who started tine is its parent, and a shell
+            return false;
         struct group *parent = g->parent ? group_at(m, g->parent) : NULL;
         if (parent && !parent->kernel && parent->pgid != pgid && parent->sid == g->sid)
             return false;
         *has_stopped = *has_stopped || g->stopped;
     }
     return true;
+}
+
+bool group_is_orphaned(struct machine *m, const struct group *g)
+{
+    bool has_stopped;
+    return orphaned(m, g->pgid, NULL, &has_stopped);
 }
 
 // A newly orphaned group with stopped members gets SIGHUP and SIGCONT: nobody else could go on with it.
@@ -212,6 +225,7 @@ static void last_thread_gone(struct machine *m, struct group *g)
         return;
     }
     tty_session_ends(m, g);
+    trace_tracer_ends(m, g);
     reparent_children(m, g);
     mqueue_forget_process(m, g);
     timers_drop(m, g);
@@ -244,6 +258,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     } else if (t->id != m->current) {
         sched_remove(m, t);
     }
+    trace_task_ends(m, t, status);
     sem_task_gone(m, t);
     vfork_watch_end(m, t);
     lock_dropped(m, t);
@@ -282,14 +297,29 @@ void group_exit(struct machine *m, struct group *g, i32 status)
     }
 }
 
+// A tracer that asked for it sees the thread once more, with its memory.
+static bool announce_exit(struct machine *m, struct task *t, i32 status)
+{
+    if (!t->trace || t->call.progress)
+        return false;
+    t->call.progress = 1;
+    return trace_event(m, t, EVENT_EXIT, (u64)(u32)status);
+}
+
 i64 sys_exit(struct machine *m, struct task *t, const u64 *a)
 {
-    task_exit(m, t, (i32)(a[0] & 0xff) << 8);
+    i32 status = (i32)(a[0] & 0xff) << 8;
+    if (announce_exit(m, t, status))
+        return -EPARK;
+    task_exit(m, t, status);
     return -ENORESULT;
 }
 
 i64 sys_exit_group(struct machine *m, struct task *t, const u64 *a)
 {
-    group_exit(m, group_of(m, t), (i32)(a[0] & 0xff) << 8);
+    i32 status = (i32)(a[0] & 0xff) << 8;
+    if (announce_exit(m, t, status))
+        return -EPARK;
+    group_exit(m, group_of(m, t), status);
     return -ENORESULT;
 }

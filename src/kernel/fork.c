@@ -11,6 +11,7 @@
 #include "kernel/machine.h"
 #include "kernel/sys_file.h"
 #include "kernel/sys_pidfd.h"
+#include "kernel/trace.h"
 #include "mm/map.h"
 #include "mm/tlb.h"
 #include "mm/uaccess.h"
@@ -222,6 +223,8 @@ static void publish(struct machine *m, struct task *t, struct task *child, struc
 
 static void undo(struct machine *m, struct task *child, struct group *fresh)
 {
+    if (child->trace)
+        trace_drop(m, child->trace);
     sem_task_gone(m, child);
     if (child->vfork_watch)
         pool_free(&m->vfork_watches, child->vfork_watch);
@@ -239,18 +242,32 @@ static void undo(struct machine *m, struct task *child, struct group *fresh)
     }
 }
 
+enum { AFTER_VFORK = 1, AFTER_VFORK_DONE }; // call.state[1]; call.state[0]: the child let go
+
+// What the caller still has to do once its child is there. Entered again.
+static i64 after_clone(struct machine *m, struct task *t)
+{
+    struct call *c = &t->call;
+    if (c->state[1] == AFTER_VFORK && !c->state[0]) {
+        int r = wait_on(m, t, CHAN(CHAN_VFORK, t->id));
+        return r ? (i64)c->progress : park_killable(m, t);
+    }
+    if (c->state[1] == AFTER_VFORK) {
+        c->state[1] = AFTER_VFORK_DONE;
+        if (trace_event(m, t, EVENT_VFORK_DONE, c->progress))
+            return -EPARK;
+    }
+    return (i64)c->progress;
+}
+
 i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
 {
     struct clone_args copy = *args, *a = &copy;
     struct task *child;
     struct group *g = group_of(m, t), *fresh = NULL;
-    u32 tid;
-    if (t->call.progress) { // entered again: a parent waits for its vfork child
-        if (t->call.state[0])
-            return (i64)t->call.progress;
-        int r = wait_on(m, t, CHAN(CHAN_VFORK, t->id));
-        return r ? r : park_killable(m, t);
-    }
+    u32 tid, event = 0;
+    if (t->call.progress)
+        return after_clone(m, t);
     int r = check_flags(g, a);
     enum memory memory = memory_of(m, t, a);
     if (r == 0)
@@ -279,6 +296,8 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
         init_child(t, child, a);
         r = write_tids(t, child, a);
     }
+    if (r == 0)
+        r = trace_child(m, t, child, a->flags, a->exit_signal, &event);
     if (r == 0 && a->flags & G_CLONE_PIDFD)
         r = make_pidfd(m, t, g, a);
     if (r) {
@@ -286,12 +305,14 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
         return r;
     }
     publish(m, t, child, g, a);
-    if (!(a->flags & G_CLONE_VFORK))
-        return tid;
-    child->vfork_parent = t->id;
     t->call.progress = tid;
-    r = wait_on(m, t, CHAN(CHAN_VFORK, t->id));
-    return r ? (i64)tid : park_killable(m, t);
+    if (a->flags & G_CLONE_VFORK) {
+        child->vfork_parent = t->id;
+        t->call.state[1] = AFTER_VFORK;
+    }
+    if (event && trace_event(m, t, event, tid))
+        return -EPARK;
+    return after_clone(m, t);
 }
 
 // The child has execed or ended: its parent's calling thread goes on.

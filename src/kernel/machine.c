@@ -20,6 +20,7 @@
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
 #include "kernel/timer.h"
+#include "kernel/trace.h"
 #include "kernel/waiter.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
@@ -373,7 +374,7 @@ static bool ready(struct machine *m, struct task *t)
         signal_deliver(m, t);
     if (t->state != TASK_RUNNABLE)
         return false;
-    if (group_of(m, t)->stopped) {
+    if (group_of(m, t)->stopped && !t->trace) {
         t->state = TASK_STOPPED;
         return false;
     }
@@ -403,7 +404,7 @@ static void run_task(struct machine *m, struct task *t)
         vfork_watch_arm(m, t);
     while (t->state == TASK_RUNNABLE && !m->finished) {
         if (t->call.active) {
-            if (group_of(m, t)->stopped && !signal_pending(m, t)) {
+            if (group_of(m, t)->stopped && !t->trace && !signal_pending(m, t)) {
                 t->state = TASK_STOPPED;
                 break;
             }
@@ -431,9 +432,12 @@ static void run_task(struct machine *m, struct task *t)
         mm_switch(t->mm, &m->cpu->tlb);
         m->cpu->mm = t->mm;
         m->cpu->regs = &t->regs;
-        struct trap trap = cpu_run(m->cpu, budget(m, slice_end));
+        bool step = unlikely(t->trace != 0) && trace_of(m, t)->mode == TRACE_STEP;
+        struct trap trap = cpu_run(m->cpu, step ? 1 : budget(m, slice_end));
         t->instructions += m->cpu->retired - before;
         handle_trap(m, t, &trap);
+        if (unlikely(step) && t->trace && (trap.kind == TRAP_BUDGET || trap.kind == TRAP_ECALL))
+            trace_of(m, t)->due |= DUE_STEP;
     }
     if (unlikely(m->watched != 0))
         vfork_watch_disarm(m);

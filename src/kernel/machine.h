@@ -199,6 +199,7 @@ void park_until(struct machine *m, struct task *t, u64 when); // before park(): 
 // ---- fork.c, exec.c, exit.c, signal.c
 void group_reap(struct machine *m, struct group *g); // frees a zombie
 void group_stop(struct machine *m, struct group *g, u8 signal);
+bool group_is_orphaned(struct machine *m, const struct group *g); // its process group is (setpgid(2))
 void task_drop_resources(struct machine *m, struct task *t);
 void task_free(struct machine *m, struct task *t);
 MUST_CHECK int group_new(struct machine *m, struct group *parent, u32 pid, struct group **out);
@@ -224,6 +225,8 @@ u32 signal_take(struct machine *m, struct task *t, u64 set, struct g_siginfo *ou
 i64 signal_return(struct machine *m, struct task *t); // rt_sigreturn
 void signal_forget_timer(struct machine *m, struct group *g, u32 timer); // it is being deleted
 void sigqueue_clear(struct machine *m, struct sigqueue *q);
+// The siginfo at that place in the queue; false: there are no more.
+bool sigqueue_peek(struct machine *m, const struct sigqueue *q, u64 place, struct g_siginfo *out);
 MUST_CHECK int sighand_new(struct sighand **out);
 MUST_CHECK int sighand_fork(struct sighand *h, struct sighand **out);
 MUST_CHECK int sighand_own(struct machine *m, struct sighand *h); // actions may be changed after it

@@ -8,6 +8,7 @@
 #include "fs/tty.h"
 #include "kernel/proc.h"
 #include "kernel/syscall.h"
+#include "kernel/trace.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
 #include "mm/region.h"
@@ -42,6 +43,8 @@ static char state_of(struct machine *m, const struct proc_target *p)
         return 'S';
     if (p->t->id == m->current || p->t->state == TASK_RUNNABLE)
         return 'R';
+    if (p->t->state == TASK_TRACED)
+        return 't';
     if (p->t->state == TASK_STOPPED)
         return 'T';
     return p->t->call.active && !p->t->call.interruptible ? 'D' : 'S';
@@ -52,6 +55,7 @@ static const char *state_name(char state)
     return state == 'R'   ? "running"
            : state == 'Z' ? "zombie"
            : state == 'T' ? "stopped"
+           : state == 't' ? "tracing stop"
            : state == 'D' ? "disk sleep"
                           : "sleeping";
 }
@@ -190,8 +194,9 @@ static int show_status(struct machine *m, const struct proc_target *p, struct st
     (void)strbuf_printf(s, "Name:\t%s\n", comm_of(p));
     if (p->t && p->t->fs)
         (void)strbuf_printf(s, "Umask:\t%04o\n", p->t->fs->c->umask);
-    (void)strbuf_printf(s, "State:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
-                        state, state_name(state), g->pid, pid, ppid_of(m, g));
+    (void)strbuf_printf(s, "State:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t%u\n",
+                        state, state_name(state), g->pid, pid, ppid_of(m, g),
+                        p->t && p->t->trace ? group_at(m, trace_of(m, p->t)->tracer)->pid : 0);
     (void)strbuf_printf(s, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", g->uid, g->euid, g->suid,
                         g->fsuid, g->gid, g->egid, g->sgid, g->fsgid);
     (void)strbuf_printf(s, "FDSize:\t%u\nGroups:\t%u \n",

@@ -9,6 +9,7 @@
 #include "base/panic.h"
 #include "kernel/machine.h"
 #include "kernel/timer.h"
+#include "kernel/trace.h"
 #include "mm/uaccess.h"
 
 #define HANDLER_DFL 0
@@ -218,7 +219,17 @@ static u64 pending_set(struct machine *m, struct task *t)
 
 bool signal_pending(struct machine *m, struct task *t)
 {
-    return pending_set(m, t) & ~t->mask;
+    return pending_set(m, t) & ~t->mask || (unlikely(t->trace != 0) && trace_of(m, t)->due);
+}
+
+bool sigqueue_peek(struct machine *m, const struct sigqueue *q, u64 place, struct g_siginfo *out)
+{
+    u32 id = q->head;
+    for (; id && place; place--)
+        id = queued_at(m, id)->next;
+    if (id)
+        *out = queued_at(m, id)->info;
+    return id != 0;
 }
 
 // Would some pending signal end the process by default?
@@ -227,6 +238,8 @@ bool signal_fatal_pending(struct machine *m, struct task *t)
     u64 set = pending_set(m, t) & ~t->mask;
     if (set & SIGBIT(G_SIGKILL))
         return true;
+    if (t->trace) // the tracer may think otherwise
+        return false;
     for (; set; set &= set - 1) {
         u32 n = (u32)__builtin_ctzll(set) + 1;
         if (action_of(t, n)->handler == HANDLER_DFL &&
@@ -266,6 +279,7 @@ static void group_continue(struct machine *m, struct group *g)
             sched_enqueue(m, t, false);
     }
     g->stopped = false;
+    trace_group_continues(m, g);
 }
 
 // What SIGCONT, the stop signals and SIGKILL do at once, whatever is blocked.
@@ -280,6 +294,11 @@ static void before_sending(struct machine *m, struct group *g, u32 n)
         queue_drop(m, &g->pending, drop);
         for (task_t id = g->tasks; id; id = task_at(m, id)->gnext)
             queue_drop(m, &task_at(m, id)->pending, drop);
+    }
+    for (task_t id = n == G_SIGKILL ? g->tasks : 0; id; id = task_at(m, id)->gnext) {
+        struct task *t = task_at(m, id);
+        if (t->state == TASK_TRACED)
+            trace_resume(m, t, TRACE_CONT, 0);
     }
     if (g->stopped && (n == G_SIGCONT || n == G_SIGKILL)) {
         group_continue(m, g);
@@ -309,7 +328,7 @@ int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *
     if (t->state == TASK_DEAD)
         return 0;
     before_sending(m, group_of(m, t), n);
-    if (ignored(m, t, n) && !(t->mask & SIGBIT(n))) {
+    if (ignored(m, t, n) && !t->trace && !(t->mask & SIGBIT(n))) {
         observe_signal(m, t, info, true);
         return 0;
     }
@@ -333,7 +352,7 @@ int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo
             chosen = t;
     }
     struct task *any = chosen ? chosen : task_at(m, g->tasks);
-    if (ignored(m, any, n) && chosen && !(chosen->mask & SIGBIT(n))) {
+    if (ignored(m, any, n) && chosen && !any->trace && !(chosen->mask & SIGBIT(n))) {
         observe_signal(m, chosen, info, true);
         return 0;
     }
@@ -366,6 +385,7 @@ void group_stop(struct machine *m, struct group *g, u8 signal)
     g->stop_reported = false;
     g->continued = false;
     g->stop_signal = signal;
+    trace_group_stops(m, g);
     child_state_changed(m, g, G_CLD_STOPPED);
 }
 
@@ -460,13 +480,19 @@ i64 signal_return(struct machine *m, struct task *t)
 // ---- delivery ------------------------------------------------------------------------------------
 
 // An interrupted call: to be made again, or EINTR. Without a handler it simply goes on.
-static void finish_call(struct task *t, const struct g_sigaction *act)
+static void finish_call(struct machine *m, struct task *t, const struct g_sigaction *act)
 {
     struct call *c = &t->call;
     if (!c->restart)
         return;
+    if (t->trace && !trace_call_restarts(m, t)) {
+        c->restart = 0;
+        return;
+    }
     if (!act) {
         c->active = true;
+        c->stage = CALL_FRESH;
+        t->regs.x[10] = c->arg[0];
     } else if (c->restart == ERESTARTNOINTR ||
                (c->restart == ERESTARTSYS && act->flags & G_SA_RESTART)) {
         t->regs.pc -= 4;
@@ -480,7 +506,7 @@ static void finish_call(struct task *t, const struct g_sigaction *act)
 static void run_handler(struct machine *m, struct task *t, u32 n, struct g_siginfo *info)
 {
     struct g_sigaction act = *action_of(t, n);
-    finish_call(t, &act);
+    finish_call(m, t, &act);
     if (push_frame(m, t, &act, info)) {
         group_exit(m, group_of(m, t), G_SIGSEGV);
         return;
@@ -494,12 +520,54 @@ static void run_handler(struct machine *m, struct task *t, u32 n, struct g_sigin
         t->sighand->actions->at[n - 1].handler = HANDLER_DFL;
 }
 
+// The next signal to act upon, 0 = none; -1: the tracer is asked first, or has to do with it otherwise.
+static i32 next_signal(struct machine *m, struct task *t, struct g_siginfo *info)
+{
+    u32 n;
+    if (pending_set(m, t) & SIGBIT(G_SIGKILL)) {
+        *info = (struct g_siginfo){.signo = G_SIGKILL};
+        return G_SIGKILL;
+    }
+    if (likely(!t->trace))
+        return (i32)signal_take(m, t, ~t->mask, info);
+    if (trace_before_user(m, t))
+        return -1;
+    while (trace_let_through(m, t, &n, info))
+        if (n)
+            return (i32)n;
+    n = signal_take(m, t, ~t->mask, info);
+    return n && trace_signal(m, t, n, info) ? -1 : (i32)n;
+}
+
+// The default action of a signal that is not ignored. false: the task goes on for now.
+static bool act_by_default(struct machine *m, struct task *t, u32 n, const struct g_siginfo *info)
+{
+    struct group *g = group_of(m, t);
+    if (!(SIGBIT(n) & SIGNALS_STOP)) {
+        if (t->trace && n != G_SIGKILL && trace_event(m, t, EVENT_EXIT, n)) {
+            trace_of(m, t)->due |= DUE_DEATH;
+            trace_of(m, t)->inject = (i32)n;
+        } else {
+            group_exit(m, g, (i32)n);
+        }
+        return true;
+    }
+    if (n != G_SIGSTOP && group_is_orphaned(m, g))
+        return false;
+    group_stop(m, g, (u8)n);
+    if (g->id == m->main_group && info->code == G_SI_KERNEL)
+        m->stopped = (u8)n; // from outside: the machine stops as a whole
+    return false;
+}
+
 void signal_deliver(struct machine *m, struct task *t)
 {
     struct g_siginfo info;
-    u32 n;
-    while ((n = signal_take(m, t, ~t->mask, &info)) != 0) {
-        struct group *g = group_of(m, t);
+    i32 next;
+    while ((next = next_signal(m, t, &info)) != 0) {
+        u32 n = (u32)next;
+        if (next < 0)
+            return;
         bool nothing = n != G_SIGKILL && ignored(m, t, n);
         observe_signal(m, t, &info, nothing);
         if (nothing)
@@ -508,16 +576,12 @@ void signal_deliver(struct machine *m, struct task *t)
             run_handler(m, t, n, &info);
             return;
         }
-        if (SIGBIT(n) & SIGNALS_STOP) {
-            group_stop(m, g, (u8)n);
-            if (g->id == m->main_group && info.code == G_SI_KERNEL)
-                m->stopped = (u8)n; // from outside: the machine stops as a whole
+        if (act_by_default(m, t, n, &info))
+            return;
+        if (group_of(m, t)->stopped && !t->trace)
             break;
-        }
-        group_exit(m, g, (i32)n);
-        return;
     }
-    finish_call(t, NULL);
+    finish_call(m, t, NULL);
     if (t->restore_mask && !t->call.active) {
         t->restore_mask = false;
         t->mask = t->saved_mask;

@@ -1,6 +1,7 @@
 // The dispatcher: one row for each call (syscalls.def), entered again while it waits.
 
 #include "kernel/syscall.h"
+#include "kernel/trace.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,8 @@ void syscall_enter(struct machine *m, struct task *t)
     struct call *c = &t->call;
     const struct observer *o = m->observer;
     task_t id = t->id;
+    if (unlikely(t->trace != 0) && trace_call_begins(m, t))
+        return;
     i64 (*handler)(struct machine *, struct task *, const u64 *) =
         c->number < CALLS ? rows[c->number].handler : NULL;
     if (o && o->call_begins)
@@ -59,10 +62,10 @@ void syscall_enter(struct machine *m, struct task *t)
         o->call_ends(o->arg, t, r);
     c->active = false;
     t->timed_out = false;
-    if (r == -ERESTARTSYS || r == -ERESTARTNOHAND || r == -ERESTARTNOINTR) {
+    if (r == -ERESTARTSYS || r == -ERESTARTNOHAND || r == -ERESTARTNOINTR)
         c->restart = (i32)-r;
-        return;
-    }
-    if (r != -ENORESULT)
+    else if (r != -ENORESULT)
         t->regs.x[10] = (u64)r;
+    if (unlikely(t->trace != 0))
+        trace_call_ends(m, t);
 }

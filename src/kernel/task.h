@@ -19,7 +19,8 @@
 typedef u32 task_t;
 typedef u32 group_t;
 
-enum task_state { TASK_RUNNABLE, TASK_BLOCKED, TASK_STOPPED, TASK_DEAD };
+enum task_state { TASK_RUNNABLE, TASK_BLOCKED, TASK_STOPPED, TASK_TRACED, TASK_DEAD };
+enum call_stage { CALL_FRESH, CALL_ANNOUNCED, CALL_RUNS }; // for a tracer: trace.h
 
 struct sigactions { // content, immutable while shared (law L2)
     u32 refs;
@@ -40,6 +41,7 @@ struct sigqueue { // pending signals
 struct call {
     bool active;    // to be entered (again) when the task runs
     bool interruptible;
+    u8 stage;       // enum call_stage
     u32 number;
     u64 arg[6];
     u64 deadline;   // machine time in ns when the wait times out; 0 = none
@@ -62,6 +64,7 @@ struct task {
     task_t gnext, gprev; // in the group
     u32 waiters;        // first waiter, pool `waiters`
     u32 timer_slot;     // in the deadline heap, 0 = not in it
+    u32 trace;          // who traces it, pool `traces`; 0 = nobody
     u32 futex;          // its first waiter, pool `futex`
     u32 futex_lockers;  // waiters for locks that it owns (futex.h, U3)
     u32 sem_list;       // what SEM_UNDO takes back, pool `ipc.sem_lists`; 0 = nothing yet
@@ -103,12 +106,14 @@ struct group {
     u32 timer_slot;
     u32 timers, ntimers; // of timer_create: first in pool `timers`
     i32 next_timer;     // number of the next one
+    u32 tracees;        // first of those that it traces, pool `traces`
     u32 pidfds;         // open descriptions that name it
     u64 instructions, child_instructions; // of ended threads; of reaped children
     u64 start_time;
     u64 peak_pages, child_peak_pages; // ru_maxrss, of itself and of reaped children
     i16 oom_score_adj;  // kept for who asks; no process is chosen by it
     i32 nice;
+    u32 personality;    // kept; STICKY_TIMEOUTS is gone by
     char *exe;          // guest path, for /proc/self/exe
 };
 

@@ -5,6 +5,7 @@
 #include "kernel/machine.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
+#include "kernel/trace.h"
 #include "mm/uaccess.h"
 
 enum { P_ALL, P_PID, P_PGID, P_PIDFD };
@@ -15,24 +16,35 @@ struct wanted {
 };
 
 struct found {
-    struct group *child;
+    struct group *child;    // NULL: a traced thread that has ended
+    u32 trace;              // 0: it is found as a child
+    u32 pid, uid;
     i32 code;   // CLD_...
     i32 status; // as wait4 reports it
 };
+
+static bool is_meant(const struct wanted *w, u32 pid, u32 pgid)
+{
+    return w->type == P_ALL || (w->type == P_PID && pid == w->id) || (w->type == P_PGID && pgid == w->id);
+}
 
 static bool matches(const struct wanted *w, const struct group *g)
 {
     bool clone = g->exit_signal != G_SIGCHLD;
     if (!(w->options & G_WALL) && clone != !!(w->options & G_WCLONE))
         return false;
-    return w->type == P_ALL || (w->type == P_PID && g->pid == w->id) ||
-           (w->type == P_PGID && g->pgid == w->id);
+    return is_meant(w, g->pid, g->pgid);
 }
 
-static bool state_of(const struct wanted *w, struct group *g, struct found *f)
+static bool state_of(struct machine *m, const struct wanted *w, struct group *g, struct found *f)
 {
     f->child = g;
-    if (g->zombie && w->options & G_WEXITED) {
+    f->trace = 0;
+    f->pid = g->pid;
+    f->uid = g->uid;
+    const struct trace *tr = trace_of_group(m, g);
+    bool tracers = tr && tr->tracer != g->parent; // who traces it waits for it first
+    if (g->zombie && !tracers && w->options & G_WEXITED) {
         f->status = g->exit_status;
         f->code = !(f->status & 0x7f) ? G_CLD_EXITED : f->status & 0x80 ? G_CLD_DUMPED : G_CLD_KILLED;
         return true;
@@ -50,16 +62,66 @@ static bool state_of(const struct wanted *w, struct group *g, struct found *f)
     return false;
 }
 
+static bool trace_state(struct machine *m, const struct wanted *w, u32 id, struct found *f)
+{
+    const struct trace *tr = pool_at(&m->traces, id);
+    struct group *g = tr->ended ? NULL : group_of(m, task_at(m, tr->task));
+    *f = (struct found){.child = g, .trace = id, .pid = tr->tid, .uid = tr->uid};
+    bool gone = tr->ended || (g->zombie && g->leader == tr->task);
+    if (gone && w->options & G_WEXITED) {
+        f->status = tr->ended ? tr->status : g->exit_status;
+        f->code = !(f->status & 0x7f) ? G_CLD_EXITED : f->status & 0x80 ? G_CLD_DUMPED : G_CLD_KILLED;
+        return true;
+    }
+    if (tr->stopped && !tr->reported && !tr->listening) {
+        f->status = tr->code << 8 | 0x7f;
+        f->code = tr->place == AT_GROUP_STOP && !tr->seized ? G_CLD_STOPPED : G_CLD_TRAPPED;
+        return true;
+    }
+    if (!gone && g->continued && w->options & G_WCONTINUED) {
+        f->status = 0xffff;
+        f->code = G_CLD_CONTINUED;
+        return true;
+    }
+    return false;
+}
+
+static u32 pgid_of(struct machine *m, const struct trace *tr)
+{
+    return tr->task ? group_of(m, task_at(m, tr->task))->pgid : 0;
+}
+
+// Those whom the process traces, whosever children they are. *any: there is one of those asked for.
+static bool look_at_tracees(struct machine *m, struct group *self, const struct wanted *w,
+                            struct found *f, bool *any)
+{
+    for (u32 id = self->tracees; id;) {
+        const struct trace *tr = pool_at(&m->traces, id);
+        u32 next = tr->next;
+        if (is_meant(w, tr->tid, pgid_of(m, tr))) {
+            *any = true;
+            if (trace_state(m, w, id, f))
+                return true;
+        }
+        id = next;
+    }
+    return false;
+}
+
 // 1 = found, 0 = nothing yet, -ECHILD.
 static int look(struct machine *m, struct task *t, const struct wanted *w, struct found *f)
 {
+    struct group *self = group_of(m, t);
     bool any = false;
-    for (group_t id = group_of(m, t)->children; id; id = group_at(m, id)->snext) {
+    if (self->tracees && look_at_tracees(m, self, w, f, &any))
+        return 1;
+    for (group_t id = self->children; id; id = group_at(m, id)->snext) {
         struct group *g = group_at(m, id);
-        if (!matches(w, g))
+        const struct trace *tr = trace_of_group(m, g);
+        if (!matches(w, g) || (tr && tr->tracer == self->id))
             continue;
         any = true;
-        if (state_of(w, g, f))
+        if (state_of(m, w, g, f))
             return 1;
     }
     return any ? 0 : -ECHILD;
@@ -67,13 +129,35 @@ static int look(struct machine *m, struct task *t, const struct wanted *w, struc
 
 static struct g_rusage usage_of(const struct group *g)
 {
+    if (!g)
+        return (struct g_rusage){0};
     u64 us = (g->instructions + g->child_instructions) / 1000;
     return (struct g_rusage){.utime = {(i64)(us / 1000000), (i64)(us % 1000000)},
                              .maxrss = (i64)MAX(g->peak_pages, g->child_peak_pages) * 4};
 }
 
+static void consume_traced(struct machine *m, const struct found *f)
+{
+    struct trace *tr = pool_at(&m->traces, f->trace);
+    if (f->code == G_CLD_TRAPPED || f->code == G_CLD_STOPPED) {
+        tr->reported = true;
+    } else if (f->code == G_CLD_CONTINUED) {
+        f->child->continued = false;
+    } else if (f->child && f->child->parent == tr->tracer) {
+        group_reap(m, f->child);
+    } else {
+        trace_drop(m, f->trace);
+        if (f->child) // its parent's turn
+            notify_exit(m, f->child);
+    }
+}
+
 static void consume(struct machine *m, const struct found *f)
 {
+    if (f->trace) {
+        consume_traced(m, f);
+        return;
+    }
     if (f->code == G_CLD_STOPPED)
         f->child->stop_reported = true;
     else if (f->code == G_CLD_CONTINUED)
@@ -112,7 +196,7 @@ i64 sys_wait4(struct machine *m, struct task *t, const u64 *a)
         r = uaccess_write(t->mm, a[3], &usage, sizeof usage);
     if (r < 0)
         return r;
-    u32 found = f.child->pid;
+    u32 found = f.pid;
     consume(m, &f);
     return found;
 }
@@ -152,10 +236,10 @@ i64 sys_waitid(struct machine *m, struct task *t, const u64 *a)
         return r;
     if (r > 0) {
         info = (struct g_siginfo){.signo = G_SIGCHLD, .code = f.code};
-        info.child.pid = (i32)f.child->pid;
-        info.child.uid = f.child->uid;
+        info.child.pid = (i32)f.pid;
+        info.child.uid = f.uid;
         info.child.status = f.code == G_CLD_EXITED ? f.status >> 8 & 0xff
-                            : f.code == G_CLD_STOPPED ? f.child->stop_signal
+                            : f.code == G_CLD_STOPPED || f.code == G_CLD_TRAPPED ? f.status >> 8
                             : f.code == G_CLD_CONTINUED ? G_SIGCONT : f.status & 0x7f;
         usage = usage_of(f.child);
     }

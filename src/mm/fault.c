@@ -144,7 +144,7 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
     return FAULT_NONE;
 }
 
-static enum mm_fault resolve(struct mm *m, gva_t va, enum mm_access want, frame_t *f)
+static enum mm_fault resolve(struct mm *m, gva_t va, enum mm_access want, bool force, frame_t *f)
 {
     if (va >= MM_TOP)
         return FAULT_MAPERR;
@@ -153,9 +153,9 @@ static enum mm_fault resolve(struct mm *m, gva_t va, enum mm_access want, frame_
         g = grow_stack(m, va);
     if (!g)
         return FAULT_MAPERR;
-    if (!allowed(g, want))
+    if (!allowed(g, want) && (!force || (want == MM_WRITE && g->flags & REGION_SHARED)))
         return FAULT_ACCERR;
-    if (unlikely(m->watch != NULL) && want == MM_WRITE && watched(m, g, va))
+    if (unlikely(m->watch != NULL) && !force && want == MM_WRITE && watched(m, g, va))
         return FAULT_WATCHED;
     bool path_shared;
     pte_t pte = pt_find(m->root, va, &path_shared);
@@ -181,7 +181,7 @@ static enum mm_fault resolve(struct mm *m, gva_t va, enum mm_access want, frame_
 enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, u8 **host)
 {
     frame_t f = FRAME_ZERO;
-    enum mm_fault fault = resolve(m, va, want, &f);
+    enum mm_fault fault = resolve(m, va, want, false, &f);
     if (fault)
         return fault;
     if (want == MM_WRITE && m->store->meta[f].code) {
@@ -194,9 +194,25 @@ enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, u8 **host)
     return FAULT_NONE;
 }
 
+enum mm_fault mm_access_forced(struct mm *m, gva_t va, enum mm_access want, u8 **host)
+{
+    frame_t f = FRAME_ZERO;
+    enum mm_fault fault = resolve(m, va, want, true, &f);
+    if (fault)
+        return fault;
+    if (want == MM_WRITE && m->store->meta[f].code)
+        frame_will_change(m->store, f);
+    if (want == MM_WRITE && m->tlb) { // it may have cached the frame that was there before
+        tlb_flush_page(m->tlb, va);
+        tlb_revoke_exec(m->tlb);
+    }
+    *host = frame_data(m->store, f) + (va & PAGE_MASK);
+    return FAULT_NONE;
+}
+
 enum mm_fault mm_exec_frame(struct mm *m, gva_t va, frame_t *out)
 {
-    enum mm_fault fault = resolve(m, va, MM_EXEC, out);
+    enum mm_fault fault = resolve(m, va, MM_EXEC, false, out);
     if (fault)
         return fault;
     if (m->store->meta[*out].flags & FRAME_WRITE_CACHED) {

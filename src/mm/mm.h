@@ -97,6 +97,10 @@ MUST_CHECK enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, 
 // Whether `watch` leaves a write to [va, va + len) alone.
 bool mm_watch_owns(const struct mm_watch *w, gva_t va, u64 len);
 
+// A debugger's access: permissions do not matter. What it writes to a private page is the address space's
+// own copy; a shared mapping that is not writable stays as it is. Nothing is cached.
+MUST_CHECK enum mm_fault mm_access_forced(struct mm *m, gva_t va, enum mm_access want, u8 **host);
+
 // The frame behind an executable address, for the decoded-code cache. Like mm_access(MM_EXEC), but
 // yields the frame number. Write permissions cached for that frame are revoked (T2).
 MUST_CHECK enum mm_fault mm_exec_frame(struct mm *m, gva_t va, frame_t *out);

@@ -103,3 +103,29 @@ i64 uaccess_string(struct mm *m, char *to, gva_t from, size_t cap)
     }
     return -ENAMETOOLONG;
 }
+
+static int forced(struct mm *m, u8 *bytes, gva_t va, size_t n, enum mm_access want)
+{
+    u8 *host;
+    size_t len;
+    for (size_t done = 0; done < n; done += len) {
+        if (mm_access_forced(m, va + done, want, &host))
+            return -EFAULT;
+        len = MIN(n - done, PAGE_SIZE - ((va + done) & PAGE_MASK));
+        if (want == MM_WRITE)
+            memcpy(host, bytes + done, len);
+        else
+            memcpy(bytes + done, host, len);
+    }
+    return 0;
+}
+
+int uaccess_peek(struct mm *m, void *to, gva_t from, size_t n)
+{
+    return forced(m, to, from, n, MM_READ);
+}
+
+int uaccess_poke(struct mm *m, gva_t to, const void *from, size_t n)
+{
+    return forced(m, (u8 *)(uintptr_t)from, to, n, MM_WRITE);
+}

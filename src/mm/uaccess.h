@@ -8,6 +8,9 @@
 MUST_CHECK int uaccess_read(struct mm *m, void *to, gva_t from, size_t n);
 MUST_CHECK int uaccess_write(struct mm *m, gva_t to, const void *from, size_t n);
 MUST_CHECK int uaccess_zero(struct mm *m, gva_t to, size_t n);
+// As a debugger, whatever the mapping permits (mm_access_forced).
+MUST_CHECK int uaccess_peek(struct mm *m, void *to, gva_t from, size_t n);
+MUST_CHECK int uaccess_poke(struct mm *m, gva_t to, const void *from, size_t n);
 // Checks (and for MM_WRITE owns) the whole range, so that a later access cannot fail (law L11).
 MUST_CHECK int uaccess_check(struct mm *m, gva_t va, size_t n, enum mm_access want);
 // A NUL-terminated string of at most cap-1 bytes: its length, -EFAULT, or -ENAMETOOLONG.
