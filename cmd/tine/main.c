@@ -69,11 +69,8 @@ static int start_failed(const struct tine_machine *machine, const char *program,
 // says why, unless *machine is NULL.
 static int start_path(struct tine_machine **machine, const struct command *c, const char *path)
 {
-    int err;
+    int err = *machine ? 0 : tine_machine_new(machine, &c->machine);
 
-    tine_machine_free(*machine);
-    *machine = NULL;
-    err = tine_machine_new(machine, &c->machine);
     if (err < 0)
         return err;
     return tine_machine_start(*machine, path, c->argv, c->env, c->cwd);
@@ -196,6 +193,21 @@ static int run(const struct command *c)
     return status;
 }
 
+static void message(void *context, const char *line)
+{
+    (void)context;
+    fprintf(stderr, "tine: %s\n", line);
+}
+
+// The process is the machine's: its descriptors are the program's.
+static void own_process(struct tine_options *o)
+{
+    o->own_process = true;
+    o->callbacks.message = message;
+    for (int i = 0; i < 3; i++)
+        o->streams[i].kind = TINE_STREAM_TAKE;
+}
+
 // -o: a file for what --strace shows, out of the way of the program's descriptors.
 static bool output_open(struct command *c)
 {
@@ -225,6 +237,7 @@ int main(int argc, char **argv, char **environment)
     } else if (c.version) {
         printf("tine %s\n", tine_version());
     } else {
+        own_process(&c.machine);
         terminal_keep();
         limits_raise();
         status = output_open(&c) ? run(&c) : EXIT_TINE;

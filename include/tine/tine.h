@@ -1,8 +1,8 @@
 // tine: a riscv64 Linux kernel in user space whose fork copies nothing.
 //
 // A machine is a world of its own: processes, memory, pipes, a process table. It is made with
-// options, a program is started in it, and it runs until that program has ended. There are no
-// globals; many machines may live in one process, each driven by one thread at a time.
+// options, a program is started in it, and it runs until that program has ended, or for as many
+// instructions as the caller likes. In between it is data: it can be looked at, changed, and forked.
 //
 //     struct tine_options options;
 //     struct tine_machine *machine;
@@ -14,7 +14,19 @@
 //     tine_machine_run(machine, &result);
 //     tine_machine_free(machine);
 //
-// Functions that can fail answer 0, or a negative errno of Linux.
+// Errors: a function that can fail answers 0, or a negative errno of Linux (-ENOMEM); what it was to
+// make is then not made. Nothing here prints, exits, takes a signal handler or keeps state outside of
+// machines; what there is to say goes to callbacks.message.
+//
+// Ownership: what tine_machine_new and tine_machine_fork make, tine_machine_free takes back. Strings and
+// vectors that are passed in are copied where they are needed longer than the call, unless it says so.
+//
+// Threads: a machine is used by one thread at a time; which one may change. Only tine_machine_signal and
+// tine_machine_cancel may be called at any time, from any thread and from signal handlers. Different
+// machines may be used by different threads at the same time, also those of one family (forks of forks
+// of one machine): these share memory behind a lock of their own, which translated code runs without.
+//
+// Units: memory in bytes, time in nanoseconds, process ids and signals are the guest's (riscv64 Linux).
 #ifndef TINE_TINE_H
 #define TINE_TINE_H
 
@@ -39,8 +51,8 @@ enum tine_vfork {
     TINE_VFORK_SHARE, // Linux: the child runs in its parent's memory
     TINE_VFORK_FORK,  // no more than a fork, the parent does not wait
     TINE_VFORK_COPY,  // the parent waits; what the child writes, it writes to copies
-    TINE_VFORK_LINT,  // share, and report on stderr what a vfork child must not do
-    TINE_VFORK_DENY,  // a store to the parent's data is a fault, and is named on stderr
+    TINE_VFORK_LINT,  // share, and report what a vfork child must not do (callbacks.message)
+    TINE_VFORK_DENY,  // a store to the parent's data is a fault, and is named
 };
 
 // What runs guest code. The default is the translator (JIT) where the host allows it.
@@ -52,7 +64,39 @@ struct tine_bind {
     bool read_only;
 };
 
-// The strings are read by tine_machine_new and must live as long as the machine.
+// Where descriptor 0, 1 or 2 of a program leads.
+enum tine_stream_kind {
+    TINE_STREAM_SAME,   // where the caller's descriptor of that number leads (the default)
+    TINE_STREAM_TAKE,   // the caller's descriptor itself: it is closed with the guest's last one. For a
+                        // process that is there for the machine alone
+    TINE_STREAM_FD,     // where the caller's descriptor `fd` leads; it is duplicated
+    TINE_STREAM_NULL,   // /dev/null
+    TINE_STREAM_CALLS,  // `read` or `write` are called
+    TINE_STREAM_CLOSED, // nowhere: EBADF
+};
+
+// The functions are called on the thread that runs the machine, and may take their time. They must not
+// use the machine, or another of its family, but for tine_machine_signal and _cancel.
+struct tine_stream {
+    enum tine_stream_kind kind;
+    int fd;
+    void *context;
+    // At most `size` bytes into `to`: how many, 0 = end of file, or a negative errno. NULL: end of file.
+    int64_t (*read)(void *context, void *to, size_t size);
+    // Takes `size` bytes: how many, or a negative errno. NULL: takes all.
+    int64_t (*write)(void *context, const void *from, size_t size);
+};
+
+// What the machine's owner wants to hear; NULL = not that. They are called on the thread that runs the
+// machine, with the same restriction as streams' functions.
+struct tine_callbacks {
+    void *context;
+    void (*message)(void *context, const char *line); // a notice for people, without a newline
+    void (*exited)(void *context, int pid, int status); // a process has ended; status as in wait(2)
+    void (*reaped)(void *context, int pid, int status); // its parent has waited for it
+};
+
+// All zero is a good default: tine_options_init. Strings are read by tine_machine_new.
 struct tine_options {
     uint64_t memory;     // bytes the machine may use, 0 = the host's
     uint32_t max_procs;  // live threads and processes, 0 = 1,000,000
@@ -71,7 +115,11 @@ struct tine_options {
     const char *strace_filter; // which calls: "open,%process,!futex", see tine(1); NULL = all
     int strace_fd;       // where to: a descriptor of the caller's; 0 = stderr
     bool strace_pids;    // a process id in front of every line, not only when there are several
-    bool verbose;        // notices on stderr
+    bool verbose;        // more notices
+    bool own_process;    // the process is there for this machine alone: its umask is set to 0 and its limit
+                         // of descriptors raised. Else files that the guest makes get the caller's umask, too
+    struct tine_stream streams[3]; // of the program, and of what tine_machine_spawn starts
+    struct tine_callbacks callbacks;
     bool walk_counters;  // keep the counters that cost a walk over memory at each fork and exec, too:
                          // frames_would_copy, frames_thrown_away
     const char *root;    // this host directory is /; NULL = the host's
@@ -111,12 +159,22 @@ int tine_machine_new(struct tine_machine **out, const struct tine_options *optio
 // Ends what still runs in it and gives everything back. NULL is fine.
 void tine_machine_free(struct tine_machine *machine);
 
-// Starts a program: `path` and `cwd` as the guest sees them (cwd NULL = "/" under a root, else the
-// host's), vectors ending in NULL. The caller's descriptors 0, 1, 2 and the other inheritable ones
-// become the program's. -ENOENT, -EACCES, -ENOEXEC, ...; tine_machine_error may know more, and all
-// that can be done with the machine then is to free it.
+// Starts the program: `path` and `cwd` as the guest sees them (cwd NULL = "/" under a root, else the
+// host's), vectors ending in NULL. It stands before its first instruction, as pid 2 (1 with
+// options.init), until the machine is run. -ENOENT, -EACCES, -ENOEXEC, ...; tine_machine_error may know
+// more, and another start may be tried. -EBUSY: there is a program.
 int tine_machine_start(struct tine_machine *machine, const char *path, char *const argv[],
                        char *const envp[], const char *cwd);
+
+// Starts another process beside the program, a child of pid 1 with the machine's streams; *pid (unless
+// NULL) is its id. Errors as above; -ESRCH: the machine has ended.
+int tine_machine_spawn(struct tine_machine *machine, const char *path, char *const argv[],
+                       char *const envp[], const char *cwd, int *pid);
+
+// Where descriptor 0, 1 or 2 of processes that are started from now on lead; for TINE_STREAM_CALLS those
+// of processes already there, too. A fork of a machine has its original's until they are set. -EINVAL
+int tine_machine_set_stream(struct tine_machine *machine, int descriptor, const struct tine_stream *stream);
+void tine_machine_set_callbacks(struct tine_machine *machine, const struct tine_callbacks *callbacks);
 
 // Why tine_machine_start failed, in words: "/bin/sh is x86-64: give --root or -L". NULL when the
 // errno says it all. Lives as long as the machine.
@@ -136,15 +194,58 @@ void tine_machine_run_for(struct tine_machine *machine, uint64_t instructions, u
 // neither sees what the other does, either may be freed first, and either may be forked again.
 // Nothing of the guest's memory is copied until one of them writes it.
 //   What is the host's stays one thing: files of the host are not copied (both machines write the same
-// file, each at its own position), its sockets, pipes and terminals are shared.
+// file, each at its own position; memfds and /dev/shm are such files), its sockets, pipes and terminals are
+// shared. Anonymous shared memory and System V segments are each machine's own. A tracer (options.strace)
+// stays with the original.
+//   The family shares options.memory. A fork takes as long whatever the machine's memory; it grows with the
+// number of processes and descriptors.
 //   Neither machine may be running. -ENOMEM, -EINVAL (flags), what the host answers when it refuses a
 // descriptor; the first machine is then what it was.
 #define TINE_FORK_RESEED 1u // other random numbers from here on; else both draw the same
 int tine_machine_fork(struct tine_machine **out, struct tine_machine *machine, unsigned flags);
 
+// Makes a run end soon, and the next ones at once (TINE_CANCELLED), until it is called with false. Any
+// thread, and signal handlers.
+void tine_machine_cancel(struct tine_machine *machine, bool on);
+
 // A signal from outside (Linux number), for the guest's foreground process group. May be called
 // from a signal handler and from another thread.
 void tine_machine_signal(struct tine_machine *machine, int signal);
+
+// ---- Looking in: the machine must not be running ------------------------------------------------
+
+// A signal for one process, as kill(2) sends it. -ESRCH, -EINVAL, -EAGAIN (too many are queued)
+int tine_machine_kill(struct tine_machine *machine, int pid, int signal);
+
+struct tine_process {
+    int pid, parent, group, session;
+    int threads;           // live ones
+    char state;            // R: could run, S: waits, T: stopped, Z: ended and not waited for
+    int status;            // of a Z, as in wait(2)
+    uint64_t instructions; // of all threads
+    uint64_t resident;     // bytes of memory present, shared or not
+    char name[16];         // NUL-terminated
+};
+
+// Fills at most `room` entries; how many processes there are.
+size_t tine_machine_processes(struct tine_machine *machine, struct tine_process *out, size_t room);
+
+// Memory of a process, by the guest's addresses. Writing needs memory that the process may write, and
+// copies pages that are shared copy-on-write, as a store would: all or nothing. -ESRCH, -EFAULT, -ENOMEM
+int tine_machine_read(struct tine_machine *machine, int pid, uint64_t address, void *to, size_t size);
+int tine_machine_write(struct tine_machine *machine, int pid, uint64_t address, const void *from,
+                       size_t size);
+
+// Registers of a thread (its id; a process's is its first thread's). A thread that waits in a system
+// call goes on with that call before what is set here has an effect. -ESRCH
+struct tine_registers {
+    uint64_t x[32]; // x[0] is 0, and stays so
+    uint64_t f[32]; // raw bits, NaN-boxed
+    uint64_t pc;
+    uint32_t fcsr;
+};
+int tine_machine_get_registers(struct tine_machine *machine, int tid, struct tine_registers *out);
+int tine_machine_set_registers(struct tine_machine *machine, int tid, const struct tine_registers *from);
 
 // Counters: forks, pages copied, instructions, ... numbered from 0 to tine_counter_count() - 1.
 size_t tine_counter_count(void);

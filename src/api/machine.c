@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "jit/jit.h"
+#include "kernel/control.h"
 #include "kernel/machine.h"
 #include "see/counters.h"
 #include "see/filter.h"
@@ -14,7 +15,71 @@
 struct tine_machine {
     struct machine *machine;
     struct strace *strace; // or NULL
+    struct tine_callbacks callbacks;
 };
+
+// ---- callbacks and streams -----------------------------------------------------------------------
+
+static void on_message(void *arg, const char *line)
+{
+    const struct tine_callbacks *c = &((struct tine_machine *)arg)->callbacks;
+
+    c->message(c->context, line);
+}
+
+static void on_exited(void *arg, u32 pid, i32 status)
+{
+    const struct tine_callbacks *c = &((struct tine_machine *)arg)->callbacks;
+
+    c->exited(c->context, (int)pid, status & 0xffff);
+}
+
+static void on_reaped(void *arg, u32 pid, i32 status)
+{
+    const struct tine_callbacks *c = &((struct tine_machine *)arg)->callbacks;
+
+    c->reaped(c->context, (int)pid, status & 0xffff);
+}
+
+void tine_machine_set_callbacks(struct tine_machine *t, const struct tine_callbacks *callbacks)
+{
+    t->callbacks = *callbacks;
+    t->machine->hooks = (struct machine_hooks){
+        .arg = t,
+        .message = callbacks->message ? on_message : NULL,
+        .exited = callbacks->exited ? on_exited : NULL,
+        .reaped = callbacks->reaped ? on_reaped : NULL,
+    };
+}
+
+static int stream_translate(const struct tine_stream *from, int descriptor, struct stream *to)
+{
+    static const enum stream_kind kinds[] = {
+        [TINE_STREAM_SAME] = STREAM_SHARE, [TINE_STREAM_TAKE] = STREAM_TAKE,
+        [TINE_STREAM_FD] = STREAM_SHARE,   [TINE_STREAM_NULL] = STREAM_NULL,
+        [TINE_STREAM_CALLS] = STREAM_CALLS, [TINE_STREAM_CLOSED] = STREAM_CLOSED,
+    };
+
+    if ((unsigned)from->kind >= ARRAY_LEN(kinds))
+        return -EINVAL;
+    *to = (struct stream){
+        .kind = kinds[from->kind],
+        .fd = from->kind == TINE_STREAM_FD ? from->fd : descriptor,
+        .arg = from->context,
+        .read = from->read,
+        .write = from->write,
+    };
+    return 0;
+}
+
+int tine_machine_set_stream(struct tine_machine *t, int descriptor, const struct tine_stream *stream)
+{
+    if (descriptor < 0 || descriptor > 2)
+        return -EINVAL;
+    return stream_translate(stream, descriptor, &t->machine->stream[descriptor]);
+}
+
+// ---- making and freeing --------------------------------------------------------------------------
 
 void tine_options_init(struct tine_options *options)
 {
@@ -47,7 +112,8 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .stats = from->walk_counters,
         .wait_all = from->wait_all,
         .init = from->init,
-        .fs = {.root = from->root, .prefix = from->prefix, .nbinds = from->nbinds},
+        .fs = {.root = from->root, .prefix = from->prefix, .nbinds = from->nbinds,
+               .borrowed = !from->own_process},
     };
     for (int i = 0; i < from->nbinds; i++)
         to->fs.binds[i] = (struct fs_bind){
@@ -67,7 +133,10 @@ static int attach(struct tine_machine *t, const struct tine_options *options)
     enum vfork_mode vfork = t->machine->options.vfork;
     int err = 0;
 
-    if (vfork == VFORK_LINT || vfork == VFORK_DENY)
+    tine_machine_set_callbacks(t, &options->callbacks);
+    for (int i = 0; i < 3 && err == 0; i++)
+        err = tine_machine_set_stream(t, i, &options->streams[i]);
+    if (err == 0 && (vfork == VFORK_LINT || vfork == VFORK_DENY))
         err = vfork_report_attach(t->machine);
     if (err == 0 && options->strace)
         err = strace_new(t->machine, &s, &t->strace);
@@ -125,6 +194,17 @@ int tine_machine_start(struct tine_machine *machine, const char *path, char *con
     return err;
 }
 
+int tine_machine_spawn(struct tine_machine *machine, const char *path, char *const argv[],
+                       char *const envp[], const char *cwd, int *pid)
+{
+    u32 made;
+    int err = machine_spawn(machine->machine, path, argv, envp, cwd, &made);
+
+    if (err == 0 && pid)
+        *pid = (int)made;
+    return err;
+}
+
 const char *tine_machine_error(const struct tine_machine *machine)
 {
     const char *text = machine_error(machine->machine);
@@ -176,6 +256,7 @@ int tine_machine_fork(struct tine_machine **out, struct tine_machine *machine, u
         mem_free(t);
         return err;
     }
+    tine_machine_set_callbacks(t, &machine->callbacks);
     *out = t;
     return 0;
 }
@@ -184,6 +265,84 @@ void tine_machine_signal(struct tine_machine *machine, int signal)
 {
     machine_signal(machine->machine, signal);
 }
+
+void tine_machine_cancel(struct tine_machine *machine, bool on)
+{
+    machine_cancel(machine->machine, on);
+}
+
+// ---- looking in ----------------------------------------------------------------------------------
+
+int tine_machine_kill(struct tine_machine *machine, int pid, int signal)
+{
+    return pid > 0 ? machine_kill(machine->machine, (u32)pid, signal) : -ESRCH;
+}
+
+size_t tine_machine_processes(struct tine_machine *machine, struct tine_process *out, size_t room)
+{
+    struct process_info few[16], *all = few;
+    u32 most = (u32)MIN(room, (size_t)UINT32_MAX), n;
+
+    if (most > ARRAY_LEN(few))
+        all = mem_alloc(most * sizeof(*all));
+    if (!all)
+        all = few, most = ARRAY_LEN(few);
+    n = machine_processes(machine->machine, all, most);
+    for (u32 i = 0; i < MIN(n, most); i++) {
+        const struct process_info *p = &all[i];
+
+        out[i] = (struct tine_process){
+            .pid = (int)p->pid, .parent = (int)p->ppid, .group = (int)p->pgid, .session = (int)p->sid,
+            .threads = (int)p->threads, .state = p->state, .status = p->status,
+            .instructions = p->instructions, .resident = p->resident << PAGE_SHIFT,
+        };
+        memcpy(out[i].name, p->name, sizeof(out[i].name));
+    }
+    if (all != few)
+        mem_free(all);
+    return n;
+}
+
+int tine_machine_read(struct tine_machine *machine, int pid, uint64_t address, void *to, size_t size)
+{
+    return machine_memory_read(machine->machine, (u32)pid, address, to, size);
+}
+
+int tine_machine_write(struct tine_machine *machine, int pid, uint64_t address, const void *from,
+                       size_t size)
+{
+    return machine_memory_write(machine->machine, (u32)pid, address, from, size);
+}
+
+int tine_machine_get_registers(struct tine_machine *machine, int tid, struct tine_registers *out)
+{
+    const struct regs *r = machine_regs(machine->machine, (u32)tid);
+
+    if (!r)
+        return -ESRCH;
+    memcpy(out->x, r->x, sizeof(out->x));
+    memcpy(out->f, r->f, sizeof(out->f));
+    out->pc = r->pc;
+    out->fcsr = r->frm << 5 | r->fflags;
+    return 0;
+}
+
+int tine_machine_set_registers(struct tine_machine *machine, int tid, const struct tine_registers *from)
+{
+    struct regs *r = machine_regs(machine->machine, (u32)tid);
+
+    if (!r)
+        return -ESRCH;
+    memcpy(r->x + 1, from->x + 1, sizeof(r->x) - sizeof(r->x[0]));
+    memcpy(r->f, from->f, sizeof(r->f));
+    r->pc = from->pc & ~1ULL;
+    r->frm = from->fcsr >> 5 & 7;
+    r->fflags = from->fcsr & 31;
+    r->reservation = ~0ULL;
+    return 0;
+}
+
+// ---- counters ------------------------------------------------------------------------------------
 
 size_t tine_counter_count(void)
 {

@@ -21,9 +21,10 @@ int fs_new(struct fs **out, const struct fs_options *options)
 #include "fs/pools.def"
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
     fs->prefix_fd = fs->shm_fd = -1;
-    u32 umask = host_umask_zero();
+    u32 umask = options->borrowed ? 022 : host_umask_zero();
     fs->umask = (options->has_umask ? options->umask : umask) & 0777;
-    host_raise_fd_limit();
+    if (!options->borrowed)
+        host_raise_fd_limit();
     fs->ops[FILE_HOST] = &file_host_ops;
     fs->ops[FILE_DIR] = &file_dir_ops;
     fs->ops[FILE_STREAM] = &file_stream_ops;

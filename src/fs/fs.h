@@ -41,6 +41,7 @@ enum file_kind {
     FILE_PID,
     FILE_INOTIFY,
     FILE_MQUEUE,
+    FILE_STREAM_CALLS, // of the machine's owner
     FILE_KINDS
 };
 
@@ -114,8 +115,9 @@ struct fs_options {
     const char *prefix; // -L: absolute paths are looked up there first; NULL = none
     struct fs_bind binds[16];
     int nbinds;
-    bool has_umask; // else the process's own umask is taken, and set to 0 for good
+    bool has_umask; // else the process's own umask is taken, and set to 0 for good; 022 if borrowed
     u32 umask;      // to start with
+    bool borrowed;  // the process is somebody else's too: its umask and its limits stay as they are
 };
 
 struct mount;

@@ -583,7 +583,7 @@ static i64 do_exec(struct machine *m, struct task *t, file_t dir, const char *pa
     if (r == 0)
         r = task_exec(m, t, &p, name, argv, envp);
     if (r == -ENOEXEC && m->error[0] && (!m->foreign_named || m->options.verbose)) {
-        fprintf(stderr, "tine: %s\n", m->error);
+        machine_say(m, "%s", m->error);
         m->foreign_named = true;
     }
     free_strings(argv);

@@ -107,6 +107,8 @@ void group_reap(struct machine *m, struct group *g)
     struct group *parent = group_at(m, g->parent);
     parent->child_peak_pages = MAX(parent->child_peak_pages, MAX(g->peak_pages, g->child_peak_pages));
     parent->child_instructions += g->instructions + g->child_instructions;
+    if (m->hooks.reaped)
+        m->hooks.reaped(m->hooks.arg, g->pid, g->exit_status);
     unlink_child(m, g);
     pidfd_forget(m, g);
     sigqueue_clear(m, &g->pending);
@@ -143,6 +145,8 @@ void notify_exit(struct machine *m, struct group *g)
                : g->exit_status & 0x80      ? G_CLD_DUMPED
                                             : G_CLD_KILLED;
     g->zombie = true;
+    if (m->hooks.exited)
+        m->hooks.exited(m->hooks.arg, g->pid, g->exit_status);
     wake_channel(m, CHAN(CHAN_PIDFD, g->id));
     if (trace_keeps_zombie(m, g))
         return;
@@ -222,6 +226,8 @@ static void last_thread_gone(struct machine *m, struct group *g)
         g->zombie = true;
         m->exit_status = g->exit_status;
         m->finished = true;
+        if (m->hooks.exited)
+            m->hooks.exited(m->hooks.arg, g->pid, g->exit_status);
         return;
     }
     tty_session_ends(m, g);

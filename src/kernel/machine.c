@@ -5,6 +5,7 @@
 #include "kernel/elf.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #include "kernel/futex.h"
 #include "kernel/hart.h"
 #include "kernel/socket.h"
+#include "kernel/stream.h"
 #include "kernel/sys_file.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
@@ -75,22 +77,6 @@ static void seed_random(struct machine *m)
     }
 }
 
-static void default_limits(struct group *g)
-{
-    for (int i = 0; i < G_RLIM_COUNT; i++)
-        g->limit[i][0] = g->limit[i][1] = G_RLIM_INFINITY;
-    g->limit[G_RLIMIT_STACK][0] = 8UL << 20;
-    g->limit[G_RLIMIT_CORE][0] = 0;
-    g->limit[G_RLIMIT_NOFILE][0] = 1024;
-    g->limit[G_RLIMIT_NOFILE][1] = 1048576;
-    g->limit[G_RLIMIT_NPROC][0] = g->limit[G_RLIMIT_NPROC][1] = 127000;
-    g->limit[G_RLIMIT_SIGPENDING][0] = g->limit[G_RLIMIT_SIGPENDING][1] = 127000;
-    g->limit[G_RLIMIT_MEMLOCK][0] = g->limit[G_RLIMIT_MEMLOCK][1] = 8UL << 20;
-    g->limit[G_RLIMIT_MSGQUEUE][0] = g->limit[G_RLIMIT_MSGQUEUE][1] = 819200;
-    g->limit[G_RLIMIT_NICE][0] = g->limit[G_RLIMIT_NICE][1] = 0;
-    g->limit[G_RLIMIT_RTPRIO][0] = g->limit[G_RLIMIT_RTPRIO][1] = 0;
-}
-
 void machine_wire(struct machine *m)
 {
     m->fs->wake = wake_for_fs;
@@ -107,6 +93,7 @@ void machine_wire(struct machine *m)
     signalfd_attach(m);
     socket_attach(m);
     mqueue_attach(m);
+    stream_attach(m);
 }
 
 int machine_new(struct machine **out, const struct machine_options *o)
@@ -170,101 +157,12 @@ void machine_free(struct machine *m)
     mem_free(m);
 }
 
-// ---- the first processes -------------------------------------------------------------------------
-
-static int make_reaper(struct machine *m)
-{
-    struct group *g;
-    int r = group_new(m, NULL, 1, &g);
-    if (r)
-        return r;
-    g->kernel = true;
-    g->pgid = g->sid = 1;
-    m->init_group = g->id;
-    m->pid_last = 1;
-    return 0;
-}
-
-static int make_program(struct machine *m, struct task **out)
-{
-    struct group *parent = m->init_group ? group_at(m, m->init_group) : NULL, *g;
-    u32 pid;
-    int r = pid_new(m, &pid);
-    if (r == 0)
-        r = group_new(m, NULL, pid, &g);
-    if (r)
-        return r;
-    default_limits(g);
-    g->uid = g->euid = g->suid = g->fsuid = host_uid();
-    g->gid = g->egid = g->sgid = g->fsgid = host_gid();
-    g->pgid = g->sid = pid;
-    g->exit_signal = G_SIGCHLD;
-    g->dumpable = true;
-    g->parent = parent ? parent->id : 0;
-    if (parent)
-        parent->children = g->id;
-    m->main_group = g->id;
-    r = task_new(m, g, pid, out);
-    if (r)
-        return r;
-    g->leader = (*out)->id;
-    (*out)->regs.reservation = ~0ULL;
-    (*out)->altstack.flags = G_SS_DISABLE;
-    return 0;
-}
-
-static int give_resources(struct machine *m, struct task *t, const char *cwd)
-{
-    int r = mm_new(m->store, &m->stats, &t->mm);
-    if (r == 0)
-        r = fdtable_new(m->fs, &t->files);
-    if (r == 0)
-        r = fsctx_new(m->fs, cwd, &t->fs);
-    if (r == 0)
-        r = sighand_new(&t->sighand);
-    for (int fd = 0; r == 0 && fd < 3; fd++) {
-        file_t file;
-        if (fs_stdio(m->fs, fd, &file))
-            continue; // closed at start: stays closed
-        r = fd_replace(m->fs, t->files, (u32)fd, file, false, 1024);
-    }
-    return r;
-}
-
-int machine_start(struct machine *m, const char *path, char *const argv[], char *const envp[],
-                  const char *cwd)
-{
-    struct task *t;
-    struct program p;
-    m->error[0] = 0;
-    int r = m->options.init ? 0 : make_reaper(m);
-    if (r == 0)
-        r = make_program(m, &t);
-    if (r == 0 && m->options.init)
-        m->init_group = t->group;
-    if (r == 0)
-        r = give_resources(m, t, cwd);
-    if (r)
-        return r;
-    r = program_open(m, t->fs, 0, path, 0, &p);
-    if (r)
-        return r;
-    m->fs->tty_pgrp = (i32)group_of(m, t)->pgid;
-    m->fs->tty_sid = (i32)group_of(m, t)->sid;
-    group_of(m, t)->tty = TTY_HOST;
-    i64 e = task_exec(m, t, &p, path, (char **)argv, (char **)envp);
-    program_close(m, &p);
-    if (e != -ENORESULT)
-        return (int)e;
-    m->stats.execs = 0; // the program's own start is none
-    sched_enqueue(m, t, false);
-    return 0;
-}
-
 const char *machine_error(struct machine *m)
 {
     return m->error;
 }
+
+// ---- from outside --------------------------------------------------------------------------------
 
 // Ends a wait in the host, if it is in one.
 static void wake_up(struct machine *m)
@@ -272,6 +170,18 @@ static void wake_up(struct machine *m)
     int fd = __atomic_load_n(&m->wake_fd, __ATOMIC_SEQ_CST);
     if (fd >= 0)
         host_event_set(fd);
+}
+
+void machine_say(struct machine *m, const char *format, ...)
+{
+    char line[600];
+    va_list ap;
+    if (!m->hooks.message)
+        return;
+    va_start(ap, format);
+    vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    m->hooks.message(m->hooks.arg, line);
 }
 
 void machine_signal(struct machine *m, int signal)
@@ -289,8 +199,8 @@ static void force(struct machine *m, struct task *t, i32 signal, i32 code, u64 a
     struct g_siginfo info = {.signo = signal, .code = code};
     info.fault.address = address;
     if (m->options.verbose)
-        fprintf(stderr, "tine: %s[%u]: signal %d, code %d, at pc 0x%lx, address 0x%lx\n", t->comm,
-                t->tid, signal, code, t->regs.pc, address);
+        machine_say(m, "%s[%u]: signal %d, code %d, at pc 0x%lx, address 0x%lx", t->comm, t->tid, signal,
+                    code, t->regs.pc, address);
     signal_force(m, t, &info);
 }
 
@@ -305,8 +215,8 @@ static void memory_fault(struct machine *m, struct task *t, const struct trap *t
             handle_trap(m, t, &next);
         break;
     case FAULT_NOMEM:
-        fprintf(stderr, "tine: out of memory: killed process %u (%s); give more with --memory\n",
-                group_of(m, t)->pid, t->comm);
+        machine_say(m, "out of memory: killed process %u (%s); give more with --memory",
+                    group_of(m, t)->pid, t->comm);
         group_exit(m, group_of(m, t), G_SIGKILL);
         break;
     case FAULT_BUS:

@@ -59,8 +59,34 @@ struct pid_table {                          // pid.c
 #define POOL_IN(name, member) extern const struct pool_kind name##_pool;
 #include "kernel/pools.def"
 
+// What the machine's owner is told, on the machine's own thread; NULL: it does not want to know.
+struct machine_hooks {
+    void *arg;
+    void (*message)(void *arg, const char *line);          // a notice, without a newline
+    void (*exited)(void *arg, u32 pid, i32 status);        // a process has ended; status as in wait4
+    void (*reaped)(void *arg, u32 pid, i32 status);        // and its parent has heard of it
+};
+
+// Where a process that machine_spawn makes has its descriptors 0, 1 and 2.
+enum stream_kind {
+    STREAM_SHARE,  // the host process's descriptor `fd`, which stays open there
+    STREAM_TAKE,   // the same, taken over: closed there when the last one inside closes it
+    STREAM_NULL,   // /dev/null
+    STREAM_CALLS,  // read and write below
+    STREAM_CLOSED,
+};
+struct stream {
+    enum stream_kind kind;
+    int fd;
+    void *arg;
+    i64 (*read)(void *arg, void *to, size_t n);          // bytes, 0 = end of file, -E...; may block
+    i64 (*write)(void *arg, const void *from, size_t n); // bytes, -E...
+};
+
 struct machine {
     struct machine_options options;
+    struct machine_hooks hooks;
+    struct stream stream[3];
     const struct observer *observer; // NULL = nobody; a fork of the machine starts without
 
     struct store *store;
@@ -135,6 +161,10 @@ enum run_end {
 // `wait`: when nobody can run, sleep until somebody can.
 enum run_end machine_run(struct machine *m, u64 budget, bool wait);
 void machine_cancel(struct machine *m, bool on); // any thread, and signal handlers
+// Another process, as a child of pid 1; the first one is the program. Nothing of it has run yet.
+MUST_CHECK int machine_spawn(struct machine *m, const char *path, char *const argv[], char *const envp[],
+                             const char *cwd, u32 *pid);
+void machine_say(struct machine *m, const char *format, ...) PRINTF(2, 3); // to hooks.message
 const char *machine_error(struct machine *m); // of the last machine_start; "" if none
 void machine_signal(struct machine *m, int signal); // async-signal-safe
 

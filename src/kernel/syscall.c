@@ -34,7 +34,7 @@ static i64 unknown_call(struct machine *m, struct task *t)
     u32 n = t->call.number;
     if (m->options.verbose && n < 512 && !(m->unknown_calls[n / 64] >> (n % 64) & 1)) {
         m->unknown_calls[n / 64] |= 1ULL << (n % 64);
-        fprintf(stderr, "tine: system call %u is not implemented (%s)\n", n, t->comm);
+        machine_say(m, "system call %u is not implemented (%s)", n, t->comm);
     }
     return -ENOSYS;
 }

@@ -37,6 +37,7 @@ struct pending { // a store whose end is to be seen (R1)
 };
 
 struct vfork_report {
+    struct machine *machine;
     struct symbols *symbols;
     struct place said[SAID_MAX];
     u32 nsaid;
@@ -166,12 +167,13 @@ static void say(struct vfork_report *v, const struct place *p, const char *line)
         return;
     if (v->nsaid < SAID_MAX)
         v->said[v->nsaid++] = *p;
-    fputs(line, stderr);
+    if (v->machine->hooks.message)
+        v->machine->hooks.message(v->machine->hooks.arg, line);
 }
 
 static void line_begin(struct machine *m, struct task *t, const struct vfork_watch *w, struct text *out)
 {
-    text_printf(out, "tine: vfork child %u of %u (%s): ", group_of(m, t)->pid, w->parent_tid, t->comm);
+    text_printf(out, "vfork child %u of %u (%s): ", group_of(m, t)->pid, w->parent_tid, t->comm);
 }
 
 static void call_text(struct symbols *s, struct mm *mm, const struct call_frame *f, char *buf, size_t cap)
@@ -303,7 +305,7 @@ static void tell_return(struct machine *m, struct task *t, struct vfork_watch *w
     line_begin(m, t, w, &line);
     text_puts(&line, "has returned from ");
     add_caller(m, t, w, &line);
-    text_puts(&line, ", the function that called vfork: its parent will find that frame overwritten\n");
+    text_puts(&line, ", the function that called vfork: its parent will find that frame overwritten");
     say(v, &p, line.at);
     text_free(&line);
     w->done_for = true;
@@ -327,7 +329,7 @@ static bool tell_exit(struct machine *m, struct task *t, struct vfork_watch *w, 
     line_begin(m, t, w, &line);
     text_puts(&line, "calls exit instead of _exit in ");
     add_chain(v->symbols, t->mm, w, c, &line);
-    text_puts(&line, ": exit handlers and the buffers of stdio are its parent's\n");
+    text_puts(&line, ": exit handlers and the buffers of stdio are its parent's");
     say(v, &p, line.at);
     text_free(&line);
     w->done_for = true;
@@ -386,7 +388,7 @@ static void tell_store(struct machine *m, struct task *t, struct vfork_watch *w,
                                 : (deny ? " may not store to " : " stored to "));
     add_variable(m, t, w, s->va, &line);
     text_puts(&line, ", which is its parent's");
-    text_puts(&line, !deny ? "\n" : s->by_call ? ": EFAULT (--vfork=deny)\n" : ": SIGSEGV (--vfork=deny)\n");
+    text_puts(&line, !deny ? "" : s->by_call ? ": EFAULT (--vfork=deny)" : ": SIGSEGV (--vfork=deny)");
     if (!deny) {
         hold(m, t, s, &p, &line);
         return;
@@ -452,6 +454,7 @@ static void *copy_report(struct forking *f, void *state)
     if (!v)
         return NULL;
     symbols_get(v->symbols);
+    v->machine = f->machine;
     for (u32 i = 0; i < v->npending; i++)
         v->pending[i].line = forking_text(f, v->pending[i].line);
     return v;
@@ -476,6 +479,7 @@ int vfork_report_attach(struct machine *m)
         mem_free(v);
         return r;
     }
+    v->machine = m;
     m->vfork_hooks = (struct vfork_hooks){v, begin, store, call, end, copy_report, free_report};
     return 0;
 }
