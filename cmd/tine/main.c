@@ -10,7 +10,7 @@
 #include "host.h"
 #include "options.h"
 
-enum { EXIT_LIMIT = 124, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+enum { EXIT_DEADLOCK = 123, EXIT_LIMIT = 124, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 static double seconds(void)
 {
@@ -140,6 +140,8 @@ static int exit_status(const struct command *c, const struct tine_result *result
         fprintf(stderr, "tine: %s: out of fuel after %" PRIu64 " instructions, at %#" PRIx64 "\n",
                 c->program, c->machine.fuel, result->pc);
         return EXIT_LIMIT;
+    case TINE_DEADLOCK:
+        return EXIT_DEADLOCK;
     case TINE_STOPPED: // finish() never leaves it at that
     case TINE_BUDGET_USED: // these are for those who ask for them
     case TINE_IDLE:
@@ -168,6 +170,8 @@ static int finish(struct tine_machine *machine, const struct command *c, double 
         tine_machine_run(machine, &result);
     }
     signals_stop();
+    if (result.end == TINE_DEADLOCK)
+        tine_machine_explain_deadlock(machine, STDERR_FILENO);
     status = exit_status(c, &result);
     if (c->stats == STATS_LINE)
         print_line(machine, seconds() - begin);

@@ -210,6 +210,12 @@ static bool set_vfork(struct command *c, char *value)
     return false;
 }
 
+static bool set_vfork_deadlock(struct command *c, char *value)
+{
+    c->machine.vfork_hang = strcmp(value, "hang") == 0;
+    return c->machine.vfork_hang || strcmp(value, "report") == 0;
+}
+
 static bool set_strace(struct command *c, char *value)
 {
     c->machine.strace = true;
@@ -344,6 +350,7 @@ static const struct option options[] = {
     {"--order", VALUE_NEEDED, set_order, "parent|child|random:SEED", "who runs first after fork"},
     {"--fork", VALUE_NEEDED, set_fork, "eager|cow", "eager: fork copies every page"},
     {"--vfork", VALUE_NEEDED, set_vfork, "share|copy|fork|lint|deny", "what vfork means"},
+    {"--vfork-deadlock", VALUE_NEEDED, set_vfork_deadlock, "report|hang", "report: end the run"},
     {"--strace", VALUE_OPTIONAL, set_strace, "FILTER", "show system calls, as strace -f does"},
     {"-e", VALUE_NEEDED, set_strace, "trace=FILTER", "the same: open,%file,%process,!futex, ..."},
     {"-o", VALUE_NEEDED, set_output, "FILE", "show them in FILE, not on stderr"},
@@ -374,8 +381,9 @@ void options_help(void)
                  o->value == VALUE_NEEDED ? o->help_value : "");
         printf("  %-32s %s\n", left, o->help);
     }
-    printf("\nThe exit status is the program's; 128+N when signal N killed it; 124 out of time or\n"
-           "fuel; 125 tine's own errors; 126 not executable; 127 not found. More: man tine.\n");
+    printf("\nThe exit status is the program's; 128+N when signal N killed it; 123 a vfork\n"
+           "deadlock; 124 out of time or fuel; 125 tine's own errors; 126 not executable; 127 not\n"
+           "found. More: man tine.\n");
 }
 
 static int fail(const char *format, const char *a, const char *b)

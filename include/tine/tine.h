@@ -115,6 +115,7 @@ struct tine_options {
     const char *strace_filter; // which calls: "open,%process,!futex", see tine(1); NULL = all
     int strace_fd;       // where to: a descriptor of the caller's; 0 = stderr
     bool strace_pids;    // a process id in front of every line, not only when there are several
+    bool vfork_hang;     // a vfork child that waits for its suspended parent is left to hang
     bool verbose;        // more notices
     bool own_process;    // the process is there for this machine alone: its umask is set to 0 and its limit
                          // of descriptors raised. Else files that the guest makes get the caller's umask, too
@@ -133,6 +134,8 @@ enum tine_end {
     TINE_SIGNALLED,   // code: signal number
     TINE_OUT_OF_FUEL, // options.fuel
     TINE_TIMED_OUT,   // options.timeout_ns
+    TINE_DEADLOCK,    // a vfork child waits, directly or through others, for its own parent, which
+                      // stands still until the child execs or ends: tine_machine_explain_deadlock
     TINE_BUDGET_USED, // tine_machine_run_for: `instructions` are done, the machine goes on
     TINE_IDLE,        // TINE_RUN_NO_WAIT: nobody can run until the host has something for them
     TINE_CANCELLED,   // tine_machine_cancel
@@ -246,6 +249,15 @@ struct tine_registers {
 };
 int tine_machine_get_registers(struct tine_machine *machine, int tid, struct tine_registers *out);
 int tine_machine_set_registers(struct tine_machine *machine, int tid, const struct tine_registers *from);
+
+// Writes what every process and thread is doing to a descriptor: state, the call it waits in and what
+// for, and its backtrace with the names of functions. Not while the machine runs.
+void tine_machine_dump(struct tine_machine *machine, int fd);
+// The same, soon, from the thread that runs the machine. May be called from a signal handler and from
+// another thread.
+void tine_machine_dump_soon(struct tine_machine *machine, int fd);
+// After TINE_DEADLOCK: who waits for whom, in which call, with backtraces.
+void tine_machine_explain_deadlock(struct tine_machine *machine, int fd);
 
 // Counters: forks, pages copied, instructions, ... numbered from 0 to tine_counter_count() - 1.
 size_t tine_counter_count(void);

@@ -10,12 +10,14 @@
 #include "see/counters.h"
 #include "see/filter.h"
 #include "see/strace.h"
+#include "see/tasks.h"
 #include "see/vfork_report.h"
 
 struct tine_machine {
     struct machine *machine;
     struct strace *strace; // or NULL
     struct tine_callbacks callbacks;
+    int dump_fd;           // of tine_machine_dump_soon
 };
 
 // ---- callbacks and streams -----------------------------------------------------------------------
@@ -109,6 +111,7 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .engine = from->jit == TINE_JIT_OFF ? NULL : &jit_engine,
         .virtual_time = from->virtual_time,
         .verbose = from->verbose,
+        .vfork_hang = from->vfork_hang,
         .stats = from->walk_counters,
         .wait_all = from->wait_all,
         .init = from->init,
@@ -143,6 +146,36 @@ static int attach(struct tine_machine *t, const struct tine_options *options)
     return err;
 }
 
+// Symbols are read for each report: the machine may run for long after it.
+static void report(struct machine *m, int fd, const struct deadlock *deadlock)
+{
+    struct text text = {0};
+    struct symbols *symbols;
+
+    if (symbols_new(&symbols) < 0)
+        return;
+    if (deadlock)
+        deadlock_text(m, symbols, deadlock, &text);
+    else
+        tasks_text(m, symbols, &text);
+    text_write(&text, fd);
+    text_free(&text);
+    symbols_free(symbols);
+}
+
+static void dump_now(void *arg)
+{
+    const struct tine_machine *machine = arg;
+
+    report(machine->machine, __atomic_load_n(&machine->dump_fd, __ATOMIC_SEQ_CST), NULL);
+}
+
+static void answer_dumps(struct tine_machine *t)
+{
+    t->machine->on_ask = dump_now;
+    t->machine->ask_arg = t;
+}
+
 int tine_machine_new(struct tine_machine **out, const struct tine_options *options)
 {
     struct machine_options translated;
@@ -164,6 +197,7 @@ int tine_machine_new(struct tine_machine **out, const struct tine_options *optio
         mem_free(t);
         return err;
     }
+    answer_dumps(t);
     *out = t;
     return 0;
 }
@@ -216,6 +250,7 @@ const char *tine_machine_error(const struct tine_machine *machine)
 static struct tine_result result_of(const struct machine *m, enum run_end end)
 {
     static const enum tine_end ends[] = {
+        [RUN_DEADLOCK] = TINE_DEADLOCK,
         [RUN_BUDGET] = TINE_BUDGET_USED,      [RUN_IDLE] = TINE_IDLE,
         [RUN_CANCELLED] = TINE_CANCELLED,     [RUN_OUT_OF_FUEL] = TINE_OUT_OF_FUEL,
         [RUN_TIMED_OUT] = TINE_TIMED_OUT,     [RUN_NO_MEMORY] = TINE_NO_MEMORY,
@@ -257,6 +292,7 @@ int tine_machine_fork(struct tine_machine **out, struct tine_machine *machine, u
         return err;
     }
     tine_machine_set_callbacks(t, &machine->callbacks);
+    answer_dumps(t);
     *out = t;
     return 0;
 }
@@ -340,6 +376,23 @@ int tine_machine_set_registers(struct tine_machine *machine, int tid, const stru
     r->fflags = from->fcsr & 31;
     r->reservation = ~0ULL;
     return 0;
+}
+
+void tine_machine_dump(struct tine_machine *machine, int fd)
+{
+    report(machine->machine, fd, NULL);
+}
+
+void tine_machine_dump_soon(struct tine_machine *machine, int fd)
+{
+    __atomic_store_n(&machine->dump_fd, fd, __ATOMIC_SEQ_CST);
+    machine_ask(machine->machine);
+}
+
+void tine_machine_explain_deadlock(struct tine_machine *machine, int fd)
+{
+    if (machine->machine->deadlock.count)
+        report(machine->machine, fd, &machine->machine->deadlock);
 }
 
 // ---- counters ------------------------------------------------------------------------------------

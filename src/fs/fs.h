@@ -265,5 +265,10 @@ void file_lock_wait(struct fs *fs, file_t id, struct wait_spec *out);
 // Whoever waits after F_SETLKW says so, that others can find circles: *wait is to be given back.
 MUST_CHECK int file_lock_waits(struct fs *fs, file_t id, u64 owner, const struct abi_flock *lk, u32 *wait);
 void file_lock_wait_over(struct fs *fs, u32 wait);
+// The owner of the n-th lock that keeps `owner` from this one (lk NULL: a flock, by its operation); 0 =
+// there are no more.
+u64 lock_in_the_way(struct fs *fs, file_t id, u64 owner, const struct abi_flock *lk, int operation, u32 n);
+// True if a pipe has a name, by which anybody can open it.
+bool pipe_is_fifo(struct fs *fs, u32 pipe);
 
 #endif

@@ -231,27 +231,47 @@ int file_lock(struct fs *fs, file_t id, u64 owner, int cmd, struct abi_flock *lk
     return 0;
 }
 
+// A flock as a lock on everything. -EINVAL
+static int whole_of(struct fs *fs, file_t id, int operation, struct lock *out)
+{
+    static const i16 types[] = {[ABI_LOCK_SH] = ABI_F_RDLCK, [ABI_LOCK_EX] = ABI_F_WRLCK,
+                                [ABI_LOCK_UN] = ABI_F_UNLCK};
+    struct file *f = file_at(fs, id);
+    int what = operation & ~ABI_LOCK_NB;
+    if (what != ABI_LOCK_SH && what != ABI_LOCK_EX && what != ABI_LOCK_UN)
+        return -EINVAL;
+    *out = (struct lock){.dev = f->dev, .ino = f->ino, .owner = LOCK_OF_FILE(id), .flock = true,
+                         .last = INT64_MAX, .type = types[what]};
+    return 0;
+}
+
 int file_flock(struct fs *fs, file_t id, int operation)
 {
     struct file *f = file_at(fs, id);
     if (!f || (f->flags & ABI_O_PATH))
         return -EBADF;
-    struct lock want = {.dev = f->dev, .ino = f->ino, .owner = LOCK_OF_FILE(id), .flock = true,
-                        .last = INT64_MAX};
-    switch (operation & ~ABI_LOCK_NB) {
-    case ABI_LOCK_SH:
-        want.type = ABI_F_RDLCK;
-        break;
-    case ABI_LOCK_EX:
-        want.type = ABI_F_WRLCK;
-        break;
-    case ABI_LOCK_UN:
-        want.type = ABI_F_UNLCK;
-        break;
-    default:
-        return -EINVAL;
+    struct lock want;
+    int r = whole_of(fs, id, operation, &want);
+    return r ? r : set(fs, &want);
+}
+
+u64 lock_in_the_way(struct fs *fs, file_t id, u64 owner, const struct abi_flock *lk, int operation, u32 n)
+{
+    struct file *f = file_at(fs, id);
+    struct lock want;
+    if (!f)
+        return 0;
+    if (lk) {
+        want = (struct lock){.dev = f->dev, .ino = f->ino, .owner = owner, .type = lk->l_type};
+        if (range_of(fs, id, lk, &want))
+            return 0;
+    } else if (whole_of(fs, id, operation, &want)) {
+        return 0;
     }
-    return set(fs, &want);
+    for (u32 at = fs->lock_head; at; at = lock_at(fs, at)->next)
+        if (conflicting(lock_at(fs, at), &want) && n-- == 0)
+            return lock_at(fs, at)->owner;
+    return 0;
 }
 
 void file_lock_wait(struct fs *fs, file_t id, struct wait_spec *out)

@@ -170,6 +170,12 @@ int fifo_open(struct fs *fs, int path_fd, const struct abi_stat *s, u32 flags, u
     return -EAGAIN;
 }
 
+bool pipe_is_fifo(struct fs *fs, u32 pipe)
+{
+    const struct pipe *p = pool_find(&fs->pipes, pipe);
+    return p && p->fifo_ino;
+}
+
 int file_open_done(struct fs *fs, file_t id)
 {
     struct file *f = file_at(fs, id);

@@ -24,4 +24,6 @@ void epoll_attach(struct machine *m);             // fills fs's row, and its hoo
 void epoll_edge(struct machine *m, u32 watch);    // a channel of the watch is being woken
 void epoll_wake_due(struct machine *m);           // afterwards: those who wait on the sets
 
+u32 epoll_of_watch(struct machine *m, u32 watch); // the set that it belongs to
+
 #endif

@@ -308,6 +308,7 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
     t->call.progress = tid;
     if (a->flags & G_CLONE_VFORK) {
         child->vfork_parent = t->id;
+        m->vforks++;
         t->call.state[1] = AFTER_VFORK;
     }
     if (event && trace_event(m, t, event, tid))
@@ -322,6 +323,7 @@ void vfork_release(struct machine *m, struct task *child)
         return;
     task_t parent = child->vfork_parent;
     child->vfork_parent = 0;
+    m->vforks--;
     if (!pool_live(&m->tasks, parent))
         return;
     struct task *t = task_at(m, parent);

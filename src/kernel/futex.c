@@ -12,7 +12,6 @@ enum { OP_WAIT, OP_WAKE, OP_FD, OP_REQUEUE, OP_CMP_REQUEUE, OP_WAKE_OP, OP_LOCK_
        OP_TRYLOCK_PI, OP_WAIT_BITSET, OP_WAKE_BITSET, OP_WAIT_REQUEUE_PI, OP_CMP_REQUEUE_PI,
        OP_LOCK_PI2, OP_PRIVATE = 128, OP_REALTIME = 256 };
 
-#define KEY_SHARED (1ULL << 63)
 
 const struct pool_kind futex_pool = {.size = sizeof(struct futex_waiter)};
 
@@ -32,7 +31,7 @@ int futex_key(struct mm *mm, gva_t addr, bool private, enum mm_access want, stru
         return r;
     const struct region *g = region_find(mm, addr);
     if (g && g->flags & REGION_SHARED)
-        *out = (struct futex_key){g->backing->serial | KEY_SHARED,
+        *out = (struct futex_key){g->backing->serial | FUTEX_KEY_SHARED,
                                   addr - g->start + (g->page << PAGE_SHIFT)};
     return 0;
 }

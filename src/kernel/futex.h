@@ -22,8 +22,10 @@ enum futex_kind {
     FUTEX_FOR_LOCK,    // wants the lock itself
 };
 
+#define FUTEX_KEY_SHARED (1ULL << 63)
 struct futex_key {
-    u64 object, offset;
+    u64 object; // the address space's serial number; or the backing's, with FUTEX_KEY_SHARED
+    u64 offset;
 };
 
 struct futex_waiter { // pool `futex`; owns nothing

@@ -32,6 +32,8 @@
 #define REAP_EVERY 64u        // page-table nodes of an ended process, freed between two turns
 #define POLL_EVERY 8u        // slices between looks at host descriptors while others run
 #define SYNC_EVERY 1000000000u // ns between write-backs of shared file pages
+#define DEADLOCK_TURNS 16u     // slices between questions of the time for it
+#define DEADLOCK_EVERY 50000000u // ns between searches for a vfork deadlock while others run
 
 static void wake_for_fs(void *arg, u64 chan)
 {
@@ -182,6 +184,19 @@ void machine_say(struct machine *m, const char *format, ...)
     vsnprintf(line, sizeof line, format, ap);
     va_end(ap);
     m->hooks.message(m->hooks.arg, line);
+}
+
+void machine_ask(struct machine *m)
+{
+    __atomic_store_n((bool *)&m->asked, true, __ATOMIC_SEQ_CST);
+    wake_up(m);
+}
+
+static void answer(struct machine *m)
+{
+    __atomic_store_n((bool *)&m->asked, false, __ATOMIC_SEQ_CST);
+    if (m->on_ask)
+        m->on_ask(m->ask_arg);
 }
 
 void machine_signal(struct machine *m, int signal)
@@ -436,6 +451,19 @@ static bool nobody_left(struct machine *m)
     return true;
 }
 
+// Looked for when everybody waits, and now and then while somebody runs. See deadlock.h.
+static bool deadlocked(struct machine *m, u32 turn)
+{
+    if (!m->vforks || m->options.vfork_hang || (m->run_head && turn % DEADLOCK_TURNS))
+        return false;
+    u64 now = machine_time(m);
+    if (m->run_head ? now < m->deadlock_next : !m->ran)
+        return false;
+    m->ran = false;
+    m->deadlock_next = now + DEADLOCK_EVERY;
+    return deadlock_find(m, &m->deadlock);
+}
+
 // Nobody can run. True: the run ends, *end says how; false: look again.
 static bool rest(struct machine *m, bool wait, enum run_end *end)
 {
@@ -463,6 +491,8 @@ static enum run_end run_loop(struct machine *m, bool wait)
     for (u32 turn = 0; !m->finished; turn++) {
         if (__atomic_load_n((u64 *)&m->host_signals, __ATOMIC_RELAXED))
             take_host_signals(m);
+        if (__atomic_load_n((bool *)&m->asked, __ATOMIC_RELAXED))
+            answer(m);
         deadlines_fire(m);
         if (m->host_waits && turn % POLL_EVERY == 0)
             sched_poll(m, 0);
@@ -472,6 +502,10 @@ static enum run_end run_loop(struct machine *m, bool wait)
         }
         if (limits_reached(m, &end))
             break;
+        if (deadlocked(m, turn)) {
+            end = RUN_DEADLOCK;
+            break;
+        }
         task_t id = m->run_head;
         if (node_reap(m->store, REAP_EVERY) && !id)
             continue;
@@ -482,6 +516,7 @@ static enum run_end run_loop(struct machine *m, bool wait)
         }
         struct task *t = task_at(m, id);
         sched_remove(m, t);
+        m->ran = true;
         run_task(m, t);
         store_yield(m->store);
     }
@@ -523,6 +558,8 @@ enum run_end machine_run(struct machine *m, u64 budget, bool wait)
         return RUN_NO_MEMORY;
     }
     m->stopped = 0;
+    m->deadlock.count = 0;
+    m->ran = true;
     m->run_limit = MIN(fuel, budget > ~0ULL - m->retired ? ~0ULL : m->retired + budget);
     enum run_end end = run_loop(m, wait);
     hart_off(m);

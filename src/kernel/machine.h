@@ -7,6 +7,7 @@
 #include "fs/fs.h"
 #include "kernel/ipc.h"
 #include "kernel/mqueue.h"
+#include "kernel/deadlock.h"
 #include "kernel/task.h"
 #include "kernel/vfork_watch.h"
 #include "mm/tlb.h"
@@ -26,6 +27,7 @@ struct machine_options {
     enum order order;
     bool virtual_time;
     bool verbose, wait_all, init;
+    bool vfork_hang;    // a vfork deadlock is left alone
     const struct engine *engine; // NULL = the interpreter
     bool stats;         // also count what takes a walk (frames_would_copy, frames_thrown_away)
     struct fs_options fs;
@@ -106,6 +108,10 @@ struct machine {
     file_t async_due;       // files with O_ASYNC that something happened to
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
+    u32 vforks;             // threads that a vfork suspends
+    bool ran;               // some task did, since deadlocks were looked for
+    u64 deadlock_next;      // machine time when they are looked for again although others run
+    struct deadlock deadlock; // found: machine_run has stopped for it
     struct vfork_hooks vfork_hooks; // src/see's; a forked machine gets its own
     task_t watched;         // the running task, when its vfork_watch is armed
     u32 bucket[256];        // waiters by channel
@@ -131,6 +137,9 @@ struct machine {
     u64 realtime_offset;    // wall clock = machine time + this
     u64 deadline_host;      // --timeout
     u64 rng[2];
+    _Atomic bool asked;     // on_ask is to be called between two instructions
+    void (*on_ask)(void *arg);
+    void *ask_arg;
     _Atomic u64 host_signals; // bit n-1: signal n arrived at tine's process
     int wake_fd;            // eventfd: ends the idle wait; -1 = it never waited
     u32 host_waits;         // waiters on host descriptors
@@ -150,6 +159,7 @@ MUST_CHECK int machine_start(struct machine *m, const char *path, char *const ar
 enum run_end {
     RUN_ENDED,       // the program has, or with wait_all every process
     RUN_STOPPED,     // the program is stopped and only the caller can continue it (m->stopped)
+    RUN_DEADLOCK,    // a vfork child waits for its suspended parent (m->deadlock)
     RUN_BUDGET,      // `budget` instructions
     RUN_IDLE,        // nobody can run, and the caller does not want to wait
     RUN_CANCELLED,   // machine_cancel
@@ -167,6 +177,7 @@ MUST_CHECK int machine_spawn(struct machine *m, const char *path, char *const ar
 void machine_say(struct machine *m, const char *format, ...) PRINTF(2, 3); // to hooks.message
 const char *machine_error(struct machine *m); // of the last machine_start; "" if none
 void machine_signal(struct machine *m, int signal); // async-signal-safe
+void machine_ask(struct machine *m); // the same: on_ask is called soon, if the machine runs
 
 static inline struct task *task_at(struct machine *m, task_t id) { return pool_at(&m->tasks, id); }
 static inline struct group *group_at(struct machine *m, group_t id) { return pool_at(&m->groups, id); }

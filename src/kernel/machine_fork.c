@@ -35,6 +35,8 @@ static void copy_rest(struct forking *f, struct machine *m, const struct machine
     m->fs = NULL;
     m->hart = NULL;
     m->observer = NULL;
+    m->on_ask = NULL;
+    m->asked = false;
     m->wake_fd = -1;
     m->host_signals = __atomic_load_n((const u64 *)&from->host_signals, __ATOMIC_SEQ_CST);
     m->store->machines++;

@@ -80,11 +80,6 @@ static u32 bucket_of(u64 chan)
 
 const struct pool_kind waiters_pool = {.size = sizeof(struct waiter)};
 
-static struct waiter *waiter_at(struct machine *m, u32 id)
-{
-    return pool_at(&m->waiters, id);
-}
-
 // Without memory none of the list is left.
 static int waiter_add(struct machine *m, u32 *list, struct waiter made)
 {

@@ -61,6 +61,11 @@ struct watch {
 static struct epoll *epoll_at(struct machine *m, u32 id) { return pool_at(&m->epolls, id); }
 static struct watch *watch_at(struct machine *m, u32 id) { return pool_at(&m->watches, id); }
 
+u32 epoll_of_watch(struct machine *m, u32 watch)
+{
+    return watch_at(m, watch)->epoll;
+}
+
 static struct epoll *epoll_behind(struct machine *m, file_t file)
 {
     return epoll_at(m, file_at(m->fs, file)->object);

@@ -17,6 +17,8 @@ struct waiter {
     short events;
 };
 
+static inline struct waiter *waiter_at(struct machine *m, u32 id) { return pool_at(&m->waiters, id); }
+
 // A watch hears of a channel until waiters_free. *list: its waiters.
 MUST_CHECK int watch_channel(struct machine *m, u32 *list, u32 watch, u64 chan);
 // So does a file with O_ASYNC.

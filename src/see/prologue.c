@@ -17,6 +17,8 @@ struct walk {
     struct prologue now, before; // before: as the epilogue began
     bool in_epilogue;
     bool lost; // sp is not known any more, s0 may be
+    u32 known;     // registers with a constant in them: sizes of large frames
+    i64 value[32];
 };
 
 static void epilogue(struct walk *w)
@@ -24,6 +26,37 @@ static void epilogue(struct walk *w)
     if (!w->in_epilogue)
         w->before = w->now;
     w->in_epilogue = true;
+}
+
+// Keeps track of constants: lui, addi, addiw.
+static void constant(struct walk *w, const struct insn *i)
+{
+    bool from = i->rs1 == 0 || w->known >> i->rs1 & 1;
+    i64 v = i->rs1 ? w->value[i->rs1] : 0;
+    if (!(rv_flags[i->op] & RV_WRITES_X) || !i->rd)
+        return;
+    w->known &= ~(1u << i->rd);
+    if (i->op == OP_lui)
+        w->value[i->rd] = i->imm;
+    else if (i->op == OP_addi && from)
+        w->value[i->rd] = v + i->imm;
+    else if (i->op == OP_addiw && from)
+        w->value[i->rd] = (i32)(v + i->imm);
+    else
+        return;
+    w->known |= 1u << i->rd;
+}
+
+// add sp,sp,register, or with a negative constant; sub likewise. False: it is something else.
+static bool large_frame(struct walk *w, const struct insn *i)
+{
+    if ((i->op != OP_add && i->op != OP_sub) || i->rd != SP || i->rs1 != SP || !(w->known >> i->rs2 & 1))
+        return false;
+    i64 by = i->op == OP_add ? w->value[i->rs2] : -w->value[i->rs2];
+    if (by > 0)
+        epilogue(w);
+    w->now.size -= (u64)by;
+    return true;
 }
 
 static void step(struct walk *w, const struct insn *i)
@@ -48,9 +81,10 @@ static void step(struct walk *w, const struct insn *i)
     } else if (i->op == OP_ld && i->rs1 == SP && i->rd == S0) {
         epilogue(w);
         p->saved_s0 = p->by_pointer = false;
-    } else if (i->rd == SP && rv_flags[i->op] & RV_WRITES_X) {
+    } else if (!large_frame(w, i) && i->rd == SP && rv_flags[i->op] & RV_WRITES_X) {
         w->lost = true;
     }
+    constant(w, i);
     bool leaves = (i->op == OP_jal && i->rd == 0) || (i->op == OP_jalr && i->rd == 0);
     if (leaves && w->in_epilogue) {
         w->now = w->before;

@@ -1,10 +1,12 @@
 #include "see/text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "host/file.h"
 
 static bool make_room(struct text *t, size_t n)
 {
@@ -68,6 +70,18 @@ void text_clear(struct text *t)
     t->failed = false;
     if (t->at)
         t->at[0] = 0;
+}
+
+void text_write(const struct text *t, int fd)
+{
+    for (size_t done = 0; done < t->len;) {
+        i64 n = host_write(fd, t->at + done, t->len - done);
+        if (n == -EINTR || n == -EAGAIN)
+            continue;
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
 }
 
 void text_free(struct text *t)

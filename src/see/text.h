@@ -16,6 +16,7 @@ void text_printf(struct text *t, const char *format, ...) PRINTF(2, 3);
 // Spaces up to a column, counted from `from`, where the line began.
 void text_pad(struct text *t, size_t from, size_t column);
 void text_clear(struct text *t); // keeps its memory
+void text_write(const struct text *t, int fd); // to a descriptor of the host
 void text_free(struct text *t);
 
 #endif
