@@ -27,7 +27,7 @@ int fs_new(struct fs **out, const struct fs_options *options)
         host_raise_fd_limit();
     fs->ops[FILE_HOST] = &file_host_ops;
     fs->ops[FILE_DIR] = &file_dir_ops;
-    fs->ops[FILE_STREAM] = &file_stream_ops;
+    fs->ops[FILE_STREAM] = fs->ops[FILE_INOTIFY] = &file_stream_ops;
     fs->ops[FILE_TTY] = &file_tty_ops;
     fs->ops[FILE_PTM] = &file_ptm_ops;
     fs->ops[FILE_PTS] = &file_pts_ops;
