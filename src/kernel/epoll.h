@@ -21,6 +21,7 @@
 // A machine fork, when all pools are copied: sets with host descriptors get them registered. -E...
 MUST_CHECK int epolls_copied(struct machine *m, const struct machine *from);
 void epoll_attach(struct machine *m);             // fills fs's row, and its hook for closed files
+u32 epoll_exclusive(struct machine *m, u32 watch); // its set if it has EPOLLEXCLUSIVE, else 0
 void epoll_edge(struct machine *m, u32 watch);    // a channel of the watch is being woken
 void epoll_wake_due(struct machine *m);           // afterwards: those who wait on the sets
 

@@ -152,12 +152,24 @@ void task_wake(struct machine *m, struct task *t)
     sched_enqueue(m, t, false);
 }
 
+static bool somebody_sleeps_on(struct machine *m, u64 chan)
+{
+    for (u32 id = m->bucket[bucket_of(chan)]; id; id = waiter_at(m, id)->next)
+        if (waiter_at(m, id)->chan == chan && waiter_at(m, id)->task)
+            return true;
+    return false;
+}
+
 void wake_channel(struct machine *m, u64 chan)
 {
-    u32 id = m->bucket[bucket_of(chan)];
+    u32 id = m->bucket[bucket_of(chan)], exclusive = 0;
     while (id) {
         struct waiter *w = waiter_at(m, id);
-        if (w->chan == chan && w->watch) {
+        u32 set = w->chan == chan && w->watch ? epoll_exclusive(m, w->watch) : 0;
+        if (set && somebody_sleeps_on(m, CHAN(CHAN_EPOLL, set))) {
+            exclusive = w->watch; // of EPOLLEXCLUSIVE sets that are waited for, one: the oldest
+            id = w->next;
+        } else if (w->chan == chan && w->watch) {
             epoll_edge(m, w->watch);
             id = w->next;
         } else if (w->chan == chan && w->async) {
@@ -170,6 +182,8 @@ void wake_channel(struct machine *m, u64 chan)
             id = w->next;
         }
     }
+    if (exclusive)
+        epoll_edge(m, exclusive);
     if (m->async_due)
         async_signal_due(m);
     if (m->epolls_due)

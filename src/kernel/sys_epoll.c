@@ -117,6 +117,12 @@ static void put_due(struct machine *m, u32 id)
     m->epolls_due = id;
 }
 
+u32 epoll_exclusive(struct machine *m, u32 watch)
+{
+    const struct watch *w = watch_at(m, watch);
+    return w->events & EPOLLEXCLUSIVE ? w->epoll : 0;
+}
+
 void epoll_edge(struct machine *m, u32 id)
 {
     struct watch *w = watch_at(m, id);

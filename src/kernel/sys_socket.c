@@ -240,6 +240,17 @@ i64 sys_socket(struct machine *m, struct task *t, const u64 *a)
     return install(m, t, s, host_fd, flags);
 }
 
+// Why there are no pairs of these.
+static i64 inet_pair(u32 family, u32 type, u32 protocol)
+{
+    u32 own = type == G_SOCK_STREAM ? 6 : type == G_SOCK_DGRAM ? 17 : 0; // TCP, UDP
+    if (family != G_AF_INET && family != G_AF_INET6)
+        return -EAFNOSUPPORT;
+    if (type > 10)
+        return -EINVAL;
+    return !own || (protocol && protocol != own) ? -EPROTONOSUPPORT : -EOPNOTSUPP;
+}
+
 i64 sys_socketpair(struct machine *m, struct task *t, const u64 *a)
 {
     u32 type = (u32)a[1] & G_SOCK_TYPE, flags = (u32)a[1] & ~G_SOCK_TYPE;
@@ -249,7 +260,7 @@ i64 sys_socketpair(struct machine *m, struct task *t, const u64 *a)
     if (flags & ~(G_SOCK_NONBLOCK | G_SOCK_CLOEXEC))
         return -EINVAL;
     if ((u32)a[0] != G_AF_UNIX)
-        return (u32)a[0] == G_AF_INET || (u32)a[0] == G_AF_INET6 ? -EOPNOTSUPP : -EAFNOSUPPORT;
+        return inet_pair((u32)a[0], type, (u32)a[2]);
     int r = unix_type(&type, a[2]);
     if (r == 0)
         r = uaccess_check(t->mm, a[3], sizeof fds, MM_WRITE);
@@ -296,6 +307,10 @@ i64 sys_bind(struct machine *m, struct task *t, const u64 *a)
         r = sockaddr_arg(t, a[1], a[2], &addr);
     if (r)
         return r;
+    u32 port = (u32)(u8)addr.data[0] << 8 | (u8)addr.data[1];
+    bool inet = addr.family == G_AF_INET || addr.family == G_AF_INET6;
+    if (s->family != G_AF_UNIX && inet && port && port < 1024 && group_of(m, t)->euid != 0)
+        return -EACCES; // ip_unprivileged_port_start, whatever tine itself may do
     if (s->family != G_AF_UNIX)
         return host_bind(file_at(m->fs, file)->host_fd, &addr, (u32)a[2]);
     return unix_bind(m, t, s, &addr, (u32)a[2]);
@@ -371,6 +386,14 @@ static i64 inet_accept(struct machine *m, struct task *t, file_t file, struct so
     return r ? r : fd;
 }
 
+static bool listens(struct machine *m, file_t file, const struct socket *s)
+{
+    u32 yes = 0, size = sizeof yes;
+    if (s->family == G_AF_UNIX)
+        return s->listening;
+    return host_getsockopt(file_at(m->fs, file)->host_fd, G_SOL_SOCKET, G_SO_ACCEPTCONN, &yes, &size) == 0 && yes;
+}
+
 i64 sys_accept4(struct machine *m, struct task *t, const u64 *a)
 {
     struct socket *s;
@@ -378,6 +401,8 @@ i64 sys_accept4(struct machine *m, struct task *t, const u64 *a)
     if ((u32)a[3] & ~(G_SOCK_NONBLOCK | G_SOCK_CLOEXEC))
         return -EINVAL;
     int r = socket_arg(m, t, a[0], &file, &s);
+    if (r == 0 && !listens(m, file, s))
+        r = s->type == G_SOCK_DGRAM ? -EOPNOTSUPP : -EINVAL;
     if (r == 0)
         r = sockaddr_check(t, a[1], a[2]);
     if (r)
@@ -465,6 +490,8 @@ static i64 inet_connect(struct machine *m, struct task *t, file_t file, const st
             return r == -EAGAIN ? -EINPROGRESS : r;
         }
         int r = host_getsockopt(f->host_fd, G_SOL_SOCKET, G_SO_ERROR, &error, &size);
+        if (r == 0) // the host's socket learns by this that it is connected, or has failed
+            (void)!host_connect(f->host_fd, addr, len);
         return r ? r : -(i64)error;
     }
     int r = host_connect(f->host_fd, addr, len);

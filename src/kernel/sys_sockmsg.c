@@ -43,7 +43,9 @@ static int buffers_arg(struct task *t, struct buffers *b, gva_t from, u64 count)
 
 static bool blocking(struct machine *m, file_t file, u32 flags)
 {
-    return !(file_at(m->fs, file)->flags & ABI_O_NONBLOCK) && !(flags & G_MSG_DONTWAIT);
+    // Urgent data and the queue of errors are there or not: nobody waits for them.
+    return !(file_at(m->fs, file)->flags & ABI_O_NONBLOCK) &&
+           !(flags & (G_MSG_DONTWAIT | G_MSG_OOB | G_MSG_ERRQUEUE));
 }
 
 // ---- sending -------------------------------------------------------------------------------------
@@ -284,7 +286,7 @@ i64 sys_recvfrom(struct machine *m, struct task *t, const u64 *a)
     int r = socket_arg(m, t, a[0], &file, &s);
     if (r == 0)
         r = buffers_one(&b, a[1], a[2]);
-    if (r == 0)
+    if (r == 0 && s->type != G_SOCK_STREAM) // a stream names nobody
         r = sockaddr_check(t, a[4], a[5]);
     if (r)
         return r;

@@ -368,7 +368,45 @@ static void timers_in_a_set(void)
     CHECK_EQ(times, 1);
 }
 
+/* Of several sets that want the same event for themselves alone, one is woken: epoll_ctl(2). */
+static void exclusive_wakes_one(void)
+{
+    enum { WAITERS = 4 };
+    int ends[2], woken[2];
+    pid_t pid[WAITERS];
+    char byte;
+    CHECK_EQ(pipe(ends), 0);
+    CHECK_EQ(pipe(woken), 0);
+    for (int i = 0; i < WAITERS; i++) {
+        pid[i] = check_fork();
+        if (pid[i] == 0) {
+            struct epoll_event event = { .events = EPOLLIN | EPOLLET | EPOLLEXCLUSIVE };
+            int set = epoll_create1(0);
+            CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, ends[0], &event), 0);
+            CHECK_EQ(write(woken[1], "r", 1), 1);
+            CHECK_EQ(epoll_wait(set, &event, 1, 5000), 1);
+            CHECK_EQ(write(woken[1], "w", 1), 1);
+            _exit(0);
+        }
+        CHECK_EQ(read(woken[0], &byte, 1), 1);
+    }
+    check_sleep_ms(50); /* all wait */
+    CHECK_EQ(fcntl(woken[0], F_SETFL, O_NONBLOCK), 0);
+    for (int i = 0; i < WAITERS; i++) {
+        CHECK_EQ(write(ends[1], "x", 1), 1);
+        struct pollfd told = { .fd = woken[0], .events = POLLIN };
+        CHECK_EQ(poll(&told, 1, 5000), 1);
+        CHECK_EQ(read(woken[0], &byte, 1), 1);
+        check_sleep_ms(10);
+        CHECK_EQ(read(woken[0], &byte, 1), -1);
+        CHECK_EQ(read(ends[0], &byte, 1), 1);
+    }
+    for (int i = 0; i < WAITERS; i++)
+        CHECK_EXIT(pid[i], 0);
+}
+
 static const struct check_case cases[] = {
+    CASE(exclusive_wakes_one),
     CASE(edges_are_told_once_each),
     CASE(one_shot),
     CASE(errors),

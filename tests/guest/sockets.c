@@ -596,7 +596,37 @@ static void udp_over_loopback(void)
     CHECK_EQ(read(c, got, 8), 4);
 }
 
+/* Answers of inet sockets that need no wait. */
+static void inet_answers(void)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET }, other;
+    socklen_t length = sizeof at;
+    char byte;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0);
+    if (listener < 0)
+        check_skip("no inet sockets");
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_EQ(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    CHECK_ERR(accept(listener, (struct sockaddr *)8, &length), EINVAL); /* it does not listen yet */
+    CHECK_EQ(listen(listener, 1), 0);
+    CHECK_EQ(getsockname(listener, (struct sockaddr *)&at, &length), 0);
+    CHECK_EQ(connect(s, (struct sockaddr *)&at, sizeof at), 0);
+    CHECK_ERR(connect(s, (struct sockaddr *)&at, sizeof at), EISCONN);
+    int peer = accept(listener, NULL, NULL);
+    CHECK(peer >= 0);
+    CHECK_ERR(recv(s, &byte, 1, MSG_OOB), EINVAL);
+    CHECK_ERR(recv(s, &byte, 1, MSG_ERRQUEUE), EAGAIN);
+    CHECK_EQ(write(peer, "x", 1), 1);
+    CHECK_EQ(recvfrom(s, &byte, 1, 0, (struct sockaddr *)&other, &length), 1);
+    close(listener); /* now nobody listens: a failure, and then the socket is as before */
+    int again = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_ERR(connect(again, (struct sockaddr *)&at, sizeof at), ECONNREFUSED);
+    CHECK_ERR(connect(again, (struct sockaddr *)&at, sizeof at), ECONNREFUSED);
+    CHECK_ERR(socketpair(AF_INET, SOCK_DGRAM, 6, (int[2]){ 0 }), EPROTONOSUPPORT);
+}
+
 static const struct check_case cases[] = {
+    CASE(inet_answers),
     CASE(pair_flags),
     CASE(stream_has_no_boundaries),
     CASE(stream_of_megabytes),
