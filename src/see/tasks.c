@@ -156,8 +156,8 @@ void tasks_text(struct machine *m, struct symbols *s, struct text *out)
         groups += !group_at(m, id)->kernel;
         tasks += group_at(m, id)->ntasks;
     }
-    text_printf(out, "tine: %u processes, %u threads, at %.3f s, %llu instructions\n", groups, tasks,
-                seconds(machine_time(m)), (unsigned long long)(m->cpu ? m->cpu->retired : m->retired));
+    text_printf(out, "tine: %u processes, %u threads, %llu instructions\n", groups, tasks,
+                (unsigned long long)(m->cpu ? m->cpu->retired : m->retired));
     for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
         if (!group_at(m, id)->kernel)
             show_group(m, s, group_at(m, id), out);
