@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "kernel/cpu_time.h"
 #include "kernel/machine.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/sys_file.h"
@@ -14,11 +15,13 @@
 
 // ---- what the parent hears -----------------------------------------------------------------------
 
-static struct g_siginfo child_info(const struct group *g, i32 code)
+static struct g_siginfo child_info(struct machine *m, const struct group *g, i32 code)
 {
     struct g_siginfo info = {.signo = G_SIGCHLD, .code = code};
     info.child.pid = (i32)g->pid;
     info.child.uid = g->uid;
+    info.child.utime = cpu_of_group(m, g).user / 10000000; // ticks
+    info.child.stime = cpu_of_group(m, g).system / 10000000;
     switch (code) {
     case G_CLD_EXITED:
         info.child.status = g->exit_status >> 8 & 0xff;
@@ -48,7 +51,7 @@ void child_state_changed(struct machine *m, struct group *child, i32 code)
     if (!parent)
         return;
     const struct g_sigaction *act = chld_action(m, parent);
-    struct g_siginfo info = child_info(child, code);
+    struct g_siginfo info = child_info(m, child, code);
     bool stop = code == G_CLD_STOPPED || code == G_CLD_CONTINUED;
     if (act && !(stop && act->flags & G_SA_NOCLDSTOP)) {
         info.signo = stop ? G_SIGCHLD : child->exit_signal;
@@ -107,6 +110,7 @@ void group_reap(struct machine *m, struct group *g)
     struct group *parent = group_at(m, g->parent);
     parent->child_peak_pages = MAX(parent->child_peak_pages, MAX(g->peak_pages, g->child_peak_pages));
     parent->child_instructions += g->instructions + g->child_instructions;
+    parent->child_calls += g->calls + g->child_calls;
     if (m->hooks.reaped)
         m->hooks.reaped(m->hooks.arg, g->pid, g->exit_status);
     unlink_child(m, g);
@@ -277,6 +281,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
         g->peak_pages = MAX(g->peak_pages, t->mm->touched);
     task_drop_resources(m, t);
     g->instructions += t->instructions;
+    g->calls += t->calls;
     unlink_task(m, g, t);
     if (g->ntasks == 0 && !(g->exit_status & 0x10000))
         g->exit_status = status;

@@ -11,6 +11,7 @@
 #include "kernel/machine.h"
 #include "kernel/sys_file.h"
 #include "kernel/sys_pidfd.h"
+#include "kernel/syscall.h"
 #include "kernel/trace.h"
 #include "mm/map.h"
 #include "mm/tlb.h"
@@ -128,6 +129,10 @@ static void init_child(struct task *t, struct task *child, const struct clone_ar
     if (!(flags & G_CLONE_VM) || flags & G_CLONE_VFORK)
         child->altstack = t->altstack;
     child->clear_child_tid = flags & G_CLONE_CHILD_CLEARTID ? a->child_tid : 0;
+    if (!t->policy_reset) {
+        child->policy = t->policy;
+        child->rt_priority = t->rt_priority;
+    }
     memcpy(child->comm, t->comm, sizeof child->comm);
 }
 
@@ -415,4 +420,13 @@ i64 sys_unshare(struct machine *m, struct task *t, const u64 *a)
         t->fs = fs;
     }
     return 0;
+}
+
+// The namespaces of a process are the machine's: there are no others to enter.
+i64 sys_setns(struct machine *m, struct task *t, const u64 *a)
+{
+    (void)m;
+    if (!fd_arg(t, a[0]))
+        return -EBADF;
+    return (u32)a[1] & ~(u32)(G_CLONE_NAMESPACES | G_CLONE_NEWTIME) ? -EINVAL : -EPERM;
 }

@@ -13,6 +13,7 @@
 #include "base/panic.h"
 #include "fs/tty.h"
 #include "host/clock.h"
+#include "kernel/cpu_time.h"
 #include "kernel/epoll.h"
 #include "kernel/futex.h"
 #include "kernel/hart.h"
@@ -262,6 +263,7 @@ static void begin_call(struct machine *m, struct task *t)
     t->regs.reservation = ~0ULL;
     m->cpu->retired++;
     t->instructions++;
+    t->calls++;
     m->stats.syscalls++;
     if (unlikely(m->watched != 0))
         vfork_watch_calls(m, t);
@@ -357,17 +359,20 @@ static void run_task(struct machine *m, struct task *t)
         mm_switch(t->mm, &m->cpu->tlb);
         m->cpu->mm = t->mm;
         m->cpu->regs = &t->regs;
+        u64 cpu_left = cpu_time_left(m, t);
         bool step = unlikely(t->trace != 0) && trace_of(m, t)->mode == TRACE_STEP;
-        struct trap trap = cpu_run(m->cpu, step ? 1 : budget(m, slice_end));
+        struct trap trap = cpu_run(m->cpu, step ? 1 : MIN(budget(m, slice_end), cpu_left));
         t->instructions += m->cpu->retired - before;
         handle_trap(m, t, &trap);
+        if (unlikely(cpu_left != ~0ULL) && t->state != TASK_DEAD)
+            cpu_time_passed(m, t);
         if (unlikely(step) && t->trace && (trap.kind == TRAP_BUDGET || trap.kind == TRAP_ECALL))
             trace_of(m, t)->due |= DUE_STEP;
     }
     if (unlikely(m->watched != 0))
         vfork_watch_disarm(m);
-    if (t->state != TASK_DEAD && group_of(m, t)->itimer_value[1] | group_of(m, t)->itimer_value[2])
-        itimer_tick(m, t);
+    if (t->state != TASK_DEAD)
+        cpu_time_passed(m, t);
     m->current = 0;
     if (t->state == TASK_DEAD && (!t->group || group_of(m, t)->leader != t->id))
         task_free(m, t);

@@ -132,6 +132,7 @@ struct machine {
     u8 stopped;             // the signal that stopped the program, when nobody inside can continue it
     struct deadline *heap;  // min-heap by `when`; heap[0] unused
     u32 heap_count, heap_room;
+    u32 cpu_timers;         // timers of timer_create that count processor time
     u64 clock_offset;       // machine time = host monotonic + offset (or virtual)
     u64 virtual_now, virtual_base;
     u64 realtime_offset;    // wall clock = machine time + this
@@ -225,7 +226,7 @@ void deadlines_fire(struct machine *m); // all that are due
 #define ERESTARTNOHAND 514 // EINTR if a handler runs, else go on waiting
 
 // Channels beyond those of fs (CHAN_KERNEL is its last).
-enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL, CHAN_TIMER, CHAN_EPOLL,
+enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL, CHAN_TIMER, CHAN_EPOLL, CHAN_CPU_TIME,
        CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE, CHAN_MSG, CHAN_MSG_SPACE, CHAN_SEM,
        CHAN_MQ, CHAN_MQ_SPACE, CHAN_LEASE };
 
@@ -281,7 +282,6 @@ void futex_exit_robust(struct machine *m, struct task *t);
 
 // ---- sys_time.c
 void itimer_fire(struct machine *m, struct group *g);
-void itimer_tick(struct machine *m, struct task *t);
 
 // ---- syscall.c
 void syscall_enter(struct machine *m, struct task *t); // t->call is set; runs or parks it

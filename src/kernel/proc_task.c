@@ -6,6 +6,7 @@
 
 #include "fs/fdtable.h"
 #include "fs/tty.h"
+#include "kernel/cpu_time.h"
 #include "kernel/proc.h"
 #include "kernel/syscall.h"
 #include "kernel/trace.h"
@@ -127,11 +128,13 @@ static int show_stat(struct machine *m, const struct proc_target *p, struct strb
     struct sizes z = sizes_of(mm);
     u32 tty = g->tty ? (u32)tty_rdev(m->fs, g->tty) : 0;
     i32 tpgid = g->tty ? *tty_pgrp(m->fs, g->tty) : -1;
+    struct cpu_usage own = p->thread ? cpu_of_task(m, p->t) : cpu_of_group(m, g);
+    struct cpu_usage children = cpu_of_children(m, g);
     (void)strbuf_printf(s, "%u (%s) %c %u %u %u %u %d 0 ", p->thread ? p->t->tid : g->pid, comm_of(p),
                         state_of(m, p), ppid_of(m, g), g->pgid, g->sid, tty, tpgid);
-    (void)strbuf_printf(s, "%llu 0 0 0 %llu 0 %llu 0 %d %d %u 0 %llu ", (ull)g->peak_pages,
-                        (ull)(proc_instructions(m, p) / TICK_NS),
-                        (ull)(g->child_instructions / TICK_NS), 20 + g->nice, g->nice, g->ntasks,
+    (void)strbuf_printf(s, "%llu 0 0 0 %llu %llu %llu %llu %d %d %u 0 %llu ", (ull)g->peak_pages,
+                        (ull)(own.user / TICK_NS), (ull)(own.system / TICK_NS),
+                        (ull)(children.user / TICK_NS), (ull)(children.system / TICK_NS), 20 + g->nice, g->nice, g->ntasks,
                         (ull)(g->start_time / TICK_NS));
     (void)strbuf_printf(s, "%llu %llu %llu ", (ull)(z.total << PAGE_SHIFT), (ull)z.resident,
                         (ull)g->limit[G_RLIMIT_RSS][0]);

@@ -127,16 +127,42 @@ static struct queued *queued_at(struct machine *m, u32 id)
     return pool_at(&m->signals, id);
 }
 
+static u64 queue_length(struct machine *m, const struct sigqueue *q)
+{
+    u64 n = 0;
+    for (u32 id = q->head; id; id = queued_at(m, id)->next)
+        n++;
+    return n;
+}
+
+// RLIMIT_SIGPENDING: what is queued for all processes of the receiver's user.
+static bool too_many_queued(struct machine *m, const struct group *to)
+{
+    u64 limit = to->limit[G_RLIMIT_SIGPENDING][0], n = 0;
+    if (m->signals.live < limit)
+        return false;
+    for (u32 id = pool_next(&m->groups, 0); id; id = pool_next(&m->groups, id))
+        if (group_at(m, id)->uid == to->uid)
+            n += queue_length(m, &group_at(m, id)->pending);
+    for (u32 id = pool_next(&m->tasks, 0); id; id = pool_next(&m->tasks, id))
+        if (group_of(m, task_at(m, id))->uid == to->uid)
+            n += queue_length(m, &task_at(m, id)->pending);
+    return n >= limit;
+}
+
 // Legacy signals are queued once, but once for each timer that sends them; without memory the bit
 // alone stands for them.
-static int queue_add(struct machine *m, struct sigqueue *q, const struct g_siginfo *info)
+static int queue_add(struct machine *m, const struct group *g, struct sigqueue *q,
+                     const struct g_siginfo *info)
 {
     u32 n = (u32)info->signo, id;
     bool timer = info->code == G_SI_TIMER && info->pad;
     if (n < G_SIGRTMIN && q->set & SIGBIT(n) && !timer)
         return 0;
-    if (pool_new(&m->signals, &id)) {
-        if (n >= G_SIGRTMIN && info->code == G_SI_QUEUE)
+    // those of the kernel's, and of kill, below the real-time ones are not limited
+    bool limited = n >= G_SIGRTMIN || info->code < 0;
+    if ((limited && too_many_queued(m, g)) || pool_new(&m->signals, &id)) {
+        if (n >= G_SIGRTMIN && info->code != G_SI_USER && !timer)
             return -EAGAIN;
         q->set |= SIGBIT(n);
         return 0;
@@ -332,7 +358,7 @@ int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *
         observe_signal(m, t, info, true);
         return 0;
     }
-    int r = queue_add(m, &t->pending, info);
+    int r = queue_add(m, group_of(m, t), &t->pending, info);
     if (r == 0 && wants(t, n))
         wake_for_signal(m, t);
     wake_channel(m, CHAN(CHAN_SIGNAL, t->group)); // signalfd
@@ -356,7 +382,7 @@ int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo
         observe_signal(m, chosen, info, true);
         return 0;
     }
-    int r = queue_add(m, &g->pending, info);
+    int r = queue_add(m, g, &g->pending, info);
     if (r == 0 && chosen)
         wake_for_signal(m, chosen);
     wake_channel(m, CHAN(CHAN_SIGNAL, g->id)); // signalfd
@@ -375,7 +401,7 @@ void signal_force(struct machine *m, struct task *t, const struct g_siginfo *inf
         t->sighand->actions->at[n - 1].handler = HANDLER_DFL;
         t->mask &= ~SIGBIT(n);
     }
-    if (queue_add(m, &t->pending, info))
+    if (queue_add(m, group_of(m, t), &t->pending, info))
         group_exit(m, group_of(m, t), (i32)n);
 }
 
@@ -415,6 +441,8 @@ _Static_assert(sizeof(struct frame_fp) == 528, "__riscv_fp_state");
 
 static bool on_altstack(const struct task *t, u64 sp)
 {
+    if (t->altstack.flags & (i32)G_SS_AUTODISARM) // it is gone while it is used
+        return false;
     return sp > t->altstack.sp && sp - t->altstack.sp <= t->altstack.size;
 }
 

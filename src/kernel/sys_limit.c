@@ -1,19 +1,19 @@
-// What a process may use and has used: resource limits, priorities, usage, the scheduler's policies.
+// What a process may use and has used: resource limits, usage, nice values.
 //
-// Processor time is instructions: one is a nanosecond.
+// Processor time: cpu_time.h.
 #include "kernel/syscall.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/access.h"
+#include "kernel/cpu_time.h"
 #include "mm/map.h"
 #include "mm/uaccess.h"
 
 #define TICK_NS 10000000u // of times(2): 100 in a second
 
-// ---- finding whom a call is about
-
-static struct task *task_arg(struct machine *m, struct task *t, u64 pid)
+struct task *task_arg(struct machine *m, struct task *t, u64 pid)
 {
     if ((i32)pid <= 0)
         return pid == 0 ? t : NULL;
@@ -21,8 +21,7 @@ static struct task *task_arg(struct machine *m, struct task *t, u64 pid)
     return id ? task_at(m, id) : NULL;
 }
 
-// May `by` change what belongs to `of`?
-static bool owns(const struct group *by, const struct group *of)
+bool owns(const struct group *by, const struct group *of)
 {
     return by->euid == 0 || by->euid == of->uid || by->euid == of->euid;
 }
@@ -101,17 +100,15 @@ i64 sys_setrlimit(struct machine *m, struct task *t, const u64 *a)
 
 // ---- usage
 
-static u64 group_instructions(struct machine *m, const struct group *g)
-{
-    u64 n = g->instructions;
-    for (task_t id = g->tasks; id; id = task_at(m, id)->gnext)
-        n += task_at(m, id)->instructions;
-    return n;
-}
-
 static struct g_timeval timeval_of(u64 ns)
 {
     return (struct g_timeval){(i64)(ns / 1000000000u), (i64)(ns % 1000000000u / 1000u)};
+}
+
+static void put_usage(struct g_rusage *u, struct cpu_usage used)
+{
+    u->utime = timeval_of(used.user);
+    u->stime = timeval_of(used.system);
 }
 
 enum { RUSAGE_OF_SELF = 0, RUSAGE_OF_CHILDREN = -1, RUSAGE_OF_THREAD = 1 };
@@ -123,16 +120,16 @@ i64 sys_getrusage(struct machine *m, struct task *t, const u64 *a)
     memset(&u, 0, sizeof u);
     switch ((i32)a[0]) {
     case RUSAGE_OF_SELF:
-        u.utime = timeval_of(group_instructions(m, g));
+        put_usage(&u, cpu_of_group(m, g));
         u.minflt = (i64)t->mm->touched;
         u.maxrss = (i64)(mm_resident(t->mm) * (PAGE_SIZE / 1024));
         break;
     case RUSAGE_OF_CHILDREN:
-        u.utime = timeval_of(g->child_instructions);
+        put_usage(&u, cpu_of_children(m, g));
         u.maxrss = (i64)g->child_peak_pages * 4;
         break;
     case RUSAGE_OF_THREAD:
-        u.utime = timeval_of(t->instructions);
+        put_usage(&u, cpu_of_task(m, t));
         u.maxrss = (i64)(mm_resident(t->mm) * (PAGE_SIZE / 1024));
         break;
     default:
@@ -144,8 +141,9 @@ i64 sys_getrusage(struct machine *m, struct task *t, const u64 *a)
 i64 sys_times(struct machine *m, struct task *t, const u64 *a)
 {
     const struct group *g = group_of(m, t);
-    i64 tms[4] = {(i64)(group_instructions(m, g) / TICK_NS), 0,
-                  (i64)(g->child_instructions / TICK_NS), 0};
+    struct cpu_usage own = cpu_of_group(m, g), children = cpu_of_children(m, g);
+    i64 tms[4] = {(i64)(own.user / TICK_NS), (i64)(own.system / TICK_NS),
+                  (i64)(children.user / TICK_NS), (i64)(children.system / TICK_NS)};
     int r = a[0] ? uaccess_write(t->mm, a[0], tms, sizeof tms) : 0;
     return r ? r : (i64)(machine_time(m) / TICK_NS);
 }
@@ -157,13 +155,13 @@ enum { WHO_PROCESS, WHO_PGRP, WHO_USER };
 static bool who_matches(struct machine *m, struct task *t, const struct group *g, u32 which, u32 who)
 {
     const struct group *me = group_of(m, t);
-    if (g->kernel || g->zombie)
+    if (g->zombie)
         return false;
     switch (which) {
     case WHO_PROCESS:
         if (!who)
             return g == me;
-        return pid_find(m, who) && task_at(m, pid_find(m, who))->group == g->id;
+        return group_find(m, who) == g;
     case WHO_PGRP:
         return g->pgid == (who ? who : me->pgid);
     default:
@@ -205,125 +203,5 @@ i64 sys_setpriority(struct machine *m, struct task *t, const u64 *a)
             r = r == -ESRCH ? 0 : r;
         }
     }
-    return r;
-}
-
-// ---- policies: there is one, SCHED_OTHER, and one processor
-
-enum { POLICY_OTHER, POLICY_FIFO, POLICY_RR, POLICY_BATCH, POLICY_IDLE = 5 };
-#define POLICY_RESET_ON_FORK 0x40000000u
-
-// -EINVAL, -EPERM (real-time policies are not to be had)
-static int policy_check(u32 policy, i32 priority)
-{
-    switch (policy & ~POLICY_RESET_ON_FORK) {
-    case POLICY_OTHER:
-    case POLICY_BATCH:
-    case POLICY_IDLE:
-        return priority == 0 ? 0 : -EINVAL;
-    case POLICY_FIFO:
-    case POLICY_RR:
-        return priority >= 1 && priority <= 99 ? -EPERM : -EINVAL;
-    default:
-        return -EINVAL;
-    }
-}
-
-i64 sys_sched_setscheduler(struct machine *m, struct task *t, const u64 *a)
-{
-    i32 priority;
-    if ((i32)a[0] < 0 || (i32)a[1] < 0 || !a[2])
-        return -EINVAL;
-    int r = uaccess_read(t->mm, &priority, a[2], sizeof priority);
-    if (r)
-        return r;
-    if (!task_arg(m, t, a[0]))
-        return -ESRCH;
-    return policy_check((u32)a[1], priority);
-}
-
-i64 sys_sched_setparam(struct machine *m, struct task *t, const u64 *a)
-{
-    i32 priority;
-    if ((i32)a[0] < 0 || !a[1])
-        return -EINVAL;
-    int r = uaccess_read(t->mm, &priority, a[1], sizeof priority);
-    if (r)
-        return r;
-    if (!task_arg(m, t, a[0]))
-        return -ESRCH;
-    return policy_check(POLICY_OTHER, priority);
-}
-
-i64 sys_sched_getscheduler(struct machine *m, struct task *t, const u64 *a)
-{
-    if ((i32)a[0] < 0)
-        return -EINVAL;
-    return task_arg(m, t, a[0]) ? POLICY_OTHER : -ESRCH;
-}
-
-i64 sys_sched_getparam(struct machine *m, struct task *t, const u64 *a)
-{
-    if ((i32)a[0] < 0 || !a[1])
-        return -EINVAL;
-    if (!task_arg(m, t, a[0]))
-        return -ESRCH;
-    return uaccess_write_u32(t->mm, a[1], 0);
-}
-
-i64 sys_sched_get_priority_max(struct machine *m, struct task *t, const u64 *a)
-{
-    (void)m;
-    (void)t;
-    switch ((u32)a[0]) {
-    case POLICY_FIFO:
-    case POLICY_RR:
-        return 99;
-    case POLICY_OTHER:
-    case POLICY_BATCH:
-    case POLICY_IDLE:
-        return 0;
-    default:
-        return -EINVAL;
-    }
-}
-
-i64 sys_sched_get_priority_min(struct machine *m, struct task *t, const u64 *a)
-{
-    i64 most = sys_sched_get_priority_max(m, t, a);
-    return most > 0 ? 1 : most;
-}
-
-i64 sys_sched_setaffinity(struct machine *m, struct task *t, const u64 *a)
-{
-    u64 mask = 0;
-    int r = uaccess_read(t->mm, &mask, a[2], MIN((size_t)(u32)a[1], sizeof mask));
-    if (r)
-        return r;
-    const struct task *of = (i32)a[0] < 0 ? NULL : task_arg(m, t, a[0]);
-    if (!of)
-        return -ESRCH;
-    if (!owns(group_of(m, t), group_at(m, of->group)))
-        return -EPERM;
-    return mask & 1 ? 0 : -EINVAL;
-}
-
-i64 sys_sched_getaffinity(struct machine *m, struct task *t, const u64 *a)
-{
-    u32 size = (u32)a[1];
-    if (size < sizeof(u64) || size % sizeof(u64))
-        return -EINVAL;
-    if ((i32)a[0] < 0 || !task_arg(m, t, a[0]))
-        return -ESRCH;
-    int r = uaccess_write_u64(t->mm, a[2], 1);
-    return r ? r : (i64)sizeof(u64);
-}
-
-i64 sys_getcpu(struct machine *m, struct task *t, const u64 *a)
-{
-    (void)m;
-    int r = a[0] ? uaccess_write_u32(t->mm, a[0], 0) : 0;
-    if (r == 0 && a[1])
-        r = uaccess_write_u32(t->mm, a[1], 0);
     return r;
 }

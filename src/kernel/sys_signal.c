@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "kernel/access.h"
 #include "kernel/machine.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
@@ -33,9 +34,11 @@ i64 sys_rt_sigaction(struct machine *m, struct task *t, const u64 *a)
                    (fresh.handler == 0 && (n == G_SIGCHLD || n == G_SIGCONT || n == G_SIGURG || n == G_SIGWINCH));
     if (ignores) { // what is pending is discarded
         struct group *g = group_of(m, t);
-        struct g_siginfo gone;
-        while ((g->pending.set | t->pending.set) & SIGBIT(n))
-            signal_take(m, t, SIGBIT(n), &gone);
+        for (task_t id = g->tasks; id; id = task_at(m, id)->gnext) {
+            struct g_siginfo gone;
+            while ((g->pending.set | task_at(m, id)->pending.set) & SIGBIT(n))
+                signal_take(m, task_at(m, id), SIGBIT(n), &gone);
+        }
     }
     return 0;
 }
@@ -129,7 +132,7 @@ i64 sys_sigaltstack(struct machine *m, struct task *t, const u64 *a)
 {
     struct g_stack fresh, old = t->altstack;
     u64 sp = t->regs.x[2];
-    bool on = old.size && sp > old.sp && sp - old.sp <= old.size;
+    bool on = old.size && !(old.flags & (i32)G_SS_AUTODISARM) && sp > old.sp && sp - old.sp <= old.size;
     (void)m;
     if (a[0] && uaccess_read(t->mm, &fresh, a[0], sizeof fresh))
         return -EFAULT;
@@ -162,7 +165,7 @@ i64 sys_sigaltstack(struct machine *m, struct task *t, const u64 *a)
 static bool may_signal(struct machine *m, struct task *t, struct group *to, u32 n)
 {
     struct group *from = group_of(m, t);
-    if (from->euid == 0 || from->euid == to->suid || from->euid == to->uid || from->uid == to->suid ||
+    if (from == to || from->euid == 0 || from->euid == to->suid || from->euid == to->uid || from->uid == to->suid ||
         from->uid == to->uid)
         return true;
     return n == G_SIGCONT && from->sid == to->sid;
@@ -207,8 +210,8 @@ i64 sys_kill(struct machine *m, struct task *t, const u64 *a)
         return -ESRCH;
     if (pid <= 0)
         return send_many(m, t, pid, &info);
-    task_t id = pid_find(m, (u32)pid);
-    return id ? (i64)send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
+    struct group *to = group_find(m, (u32)pid);
+    return to ? (i64)send(m, t, to, &info) : -ESRCH;
 }
 
 static i64 send_thread(struct machine *m, struct task *t, u32 tgid, u32 tid, const struct g_siginfo *info)
@@ -260,6 +263,30 @@ i64 sys_rt_sigqueueinfo(struct machine *m, struct task *t, const u64 *a)
     info.pad = 0; // the kernel's own
     task_t id = pid_find(m, pid);
     return id ? (i64)send(m, t, group_of(m, task_at(m, id)), &info) : -ESRCH;
+}
+
+i64 sys_rt_tgsigqueueinfo(struct machine *m, struct task *t, const u64 *a)
+{
+    struct g_siginfo info;
+    u32 n = (u32)a[2];
+    if ((i32)a[0] <= 0 || (i32)a[1] <= 0 || n > G_NSIG)
+        return -EINVAL;
+    if (uaccess_read(t->mm, &info, a[3], sizeof info))
+        return -EFAULT;
+    if ((info.code >= 0 || info.code == G_SI_TKILL) && (u32)a[1] != t->tid)
+        return -EPERM;
+    info.signo = (i32)n;
+    info.pad = 0;
+    return send_thread(m, t, (u32)a[0], (u32)a[1], &info);
+}
+
+// A call that is interrupted goes on by itself here: nothing ever waits to be restarted by number.
+i64 sys_restart_syscall(struct machine *m, struct task *t, const u64 *a)
+{
+    (void)m;
+    (void)t;
+    (void)a;
+    return -EINTR;
 }
 
 i64 sys_pidfd_send_signal(struct machine *m, struct task *t, const u64 *a)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "kernel/cpu_time.h"
 #include "kernel/machine.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
@@ -28,16 +29,6 @@ static int read_timespec(struct task *t, gva_t from, u64 *ns)
     return 0;
 }
 
-// Instructions stand for the time a process used: one a nanosecond.
-static u64 process_time(struct machine *m, struct task *t)
-{
-    struct group *g = group_of(m, t);
-    u64 sum = g->instructions;
-    for (task_t id = g->tasks; id; id = task_at(m, id)->gnext)
-        sum += task_at(m, id)->instructions;
-    return sum;
-}
-
 static int read_clock(struct machine *m, struct task *t, i32 clock, u64 *ns)
 {
     switch (clock) {
@@ -47,23 +38,15 @@ static int read_clock(struct machine *m, struct task *t, i32 clock, u64 *ns)
     case CLOCK_MONO: case CLOCK_RAW: case CLOCK_MONO_COARSE: case CLOCK_BOOT: case CLOCK_BOOT_ALARM:
         *ns = machine_time(m);
         return 0;
-    case CLOCK_THREAD:
-        *ns = t->instructions;
-        return 0;
-    case CLOCK_PROCESS:
-        *ns = process_time(m, t);
-        return 0;
     default:
-        if (clock >= 0)
-            return -EINVAL;
-        // negative: a process's or thread's CPU clock, pid in the upper bits
-        task_t id = ~clock >> 3 ? pid_find(m, (u32)(~clock >> 3)) : t->id;
-        if (!id || (clock & 3) > 2)
-            return -EINVAL;
-        struct task *of = task_at(m, id);
-        *ns = clock & 4 ? of->instructions : process_time(m, of);
-        return 0;
+        break;
     }
+    bool thread;
+    task_t of;
+    int r = cpu_clock(m, t, clock, &of, &thread);
+    if (r == 0)
+        *ns = cpu_clock_read(m, of, thread);
+    return r;
 }
 
 i64 sys_clock_gettime(struct machine *m, struct task *t, const u64 *a)
@@ -130,14 +113,49 @@ i64 sys_nanosleep(struct machine *m, struct task *t, const u64 *a)
     return sleep_on(m, t, a[1]);
 }
 
+// On a clock of processor time: looks again whenever the process has run.
+static i64 sleep_on_cpu(struct machine *m, struct task *t, const u64 *a, bool absolute)
+{
+    struct call *c = &t->call;
+    task_t of;
+    bool thread;
+    u64 ns;
+    int r = cpu_clock(m, t, (i32)a[0], &of, &thread);
+    if (r || (thread && of == t->id)) // nobody can wait for his own time to pass
+        return -EINVAL;
+    u64 now = cpu_clock_read(m, of, thread);
+    if (!c->progress) {
+        r = read_timespec(t, a[2], &ns);
+        if (r)
+            return r;
+        c->state[0] = absolute ? ns : now + ns;
+        c->progress = 1;
+    }
+    if (now >= c->state[0])
+        return 0;
+    r = wait_on(m, t, CHAN(CHAN_CPU_TIME, task_at(m, of)->group));
+    if (r == 0)
+        r = park(m, t);
+    if (r != -ERESTARTSYS)
+        return r;
+    struct g_timespec ts = to_timespec(c->state[0] - now);
+    r = absolute || !a[3] ? 0 : uaccess_write(t->mm, a[3], &ts, sizeof ts);
+    return r ? r : -ERESTARTNOHAND;
+}
+
 i64 sys_clock_nanosleep(struct machine *m, struct task *t, const u64 *a)
 {
     bool absolute = a[1] & 1;
+    i32 clock = (i32)a[0];
+    if (clock == CLOCK_RAW || clock == CLOCK_REAL_COARSE || clock == CLOCK_MONO_COARSE)
+        return -EOPNOTSUPP;
+    if (clock < 0 || clock == CLOCK_PROCESS || clock == CLOCK_THREAD)
+        return sleep_on_cpu(m, t, a, absolute);
     if (!t->call.progress) {
         u64 ns, now;
-        int r = read_timespec(t, a[2], &ns);
+        int r = read_clock(m, t, clock, &now);
         if (r == 0)
-            r = (i32)a[0] == CLOCK_THREAD ? -EINVAL : read_clock(m, t, (i32)a[0], &now);
+            r = read_timespec(t, a[2], &ns);
         if (r)
             return r;
         u64 wait = absolute ? (ns > now ? ns - now : 0) : ns;
@@ -159,10 +177,16 @@ static struct g_timeval to_timeval(u64 ns)
     return (struct g_timeval){(i64)(ns / NS), (i64)(ns % NS / 1000)};
 }
 
+static u64 timer_now(struct machine *m, const struct group *g, u32 which)
+{
+    return which == 0 ? machine_time(m)
+           : which == 1 ? cpu_of_group(m, g).user : cpu_sum(cpu_of_group(m, g));
+}
+
 static void read_timer(struct machine *m, struct task *t, u32 which, struct g_itimerval *out)
 {
     struct group *g = group_of(m, t);
-    u64 now = which ? process_time(m, t) : machine_time(m), at = g->itimer_value[which];
+    u64 now = timer_now(m, g, which), at = g->itimer_value[which];
     out->interval = to_timeval(g->itimer_interval[which]);
     out->value = to_timeval(!at ? 0 : at > now ? MAX(at - now, 1000u) : 1000);
 }
@@ -191,7 +215,7 @@ i64 sys_setitimer(struct machine *m, struct task *t, const u64 *a)
     if (a[2] && uaccess_write(t->mm, a[2], &old, sizeof old))
         return -EFAULT;
     u64 value = from_timeval(&v.value);
-    u64 now = a[0] ? process_time(m, t) : machine_time(m);
+    u64 now = timer_now(m, g, (u32)a[0]);
     if (a[0] == 0) {
         int r = deadline_set(m, value ? now + value : 0, DEADLINE_GROUP, g->id);
         if (r)
@@ -211,17 +235,4 @@ void itimer_fire(struct machine *m, struct group *g)
     if (deadline_set(m, g->itimer_value[0], DEADLINE_GROUP, g->id))
         g->itimer_value[0] = 0;
     (void)signal_send_group(m, g, &info);
-}
-
-// After a slice: the timers that count the process's own time.
-void itimer_tick(struct machine *m, struct task *t)
-{
-    struct group *g = group_of(m, t);
-    for (u32 which = 1; which <= 2; which++) {
-        if (!g->itimer_value[which] || process_time(m, t) < g->itimer_value[which])
-            continue;
-        struct g_siginfo info = {.signo = which == 1 ? G_SIGVTALRM : G_SIGPROF, .code = G_SI_KERNEL};
-        g->itimer_value[which] = g->itimer_interval[which] ? process_time(m, t) + g->itimer_interval[which] : 0;
-        (void)signal_send_group(m, g, &info);
-    }
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "kernel/cpu_time.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
 
@@ -18,9 +19,23 @@ struct timer *timer_at(struct machine *m, u32 id)
 
 // ---- what timers of both sorts do
 
+// The present, by its clock.
+static u64 now_of(struct machine *m, const struct timer *timer)
+{
+    if (!timer->cpu)
+        return machine_time(m);
+    task_t of = pid_find(m, timer->cpu_of);
+    return of ? cpu_clock_read(m, of, timer->cpu == TIMER_CPU_THREAD) : 0;
+}
+
 int timer_arm(struct machine *m, u32 id, u64 when, u64 interval)
 {
     struct timer *timer = timer_at(m, id);
+    if (timer->cpu) { // cpu_time_passed looks
+        timer->when = when;
+        timer->interval = interval;
+        return 0;
+    }
     // SIGEV_NONE: there is nothing to be told
     int r = deadline_set(m, timer->kind == TIMER_NONE ? 0 : when, DEADLINE_TIMER, id);
     if (r)
@@ -60,7 +75,7 @@ int timer_spec(struct machine *m, struct task *t, gva_t from, bool realtime, boo
 
 u64 timer_left(struct machine *m, const struct timer *timer)
 {
-    u64 now = machine_time(m);
+    u64 now = now_of(m, timer);
     if (!timer->when)
         return 0;
     if (timer->when > now)
@@ -82,7 +97,7 @@ int timer_tell(struct task *t, gva_t to, u64 left, u64 interval)
 // The next period, from the expiry at `when` on; those missed meanwhile are the overrun.
 static void go_on(struct machine *m, u32 id, struct timer *timer)
 {
-    u64 now = machine_time(m);
+    u64 now = now_of(m, timer);
     u64 missed = now > timer->when ? (now - timer->when) / timer->interval : 0;
     timer->overrun = (i32)MIN(missed, (u64)INT32_MAX);
     timer->goes_on = false;
@@ -112,6 +127,10 @@ void timer_fire(struct machine *m, u32 id)
         return;
     }
     timer->goes_on = timer->interval != 0;
+    if (timer->goes_on && timer->cpu && timer->queued) { // nobody has taken the last one: it can wait
+        go_on(m, id, timer);
+        return;
+    }
     if (!timer->interval)
         timer->when = 0;
     if (!timer->queued)
@@ -155,6 +174,7 @@ static void drop(struct machine *m, struct group *g, u32 id)
     if (timer_at(m, id)->queued)
         signal_forget_timer(m, g, id);
     deadline_drop(m, DEADLINE_TIMER, id);
+    m->cpu_timers -= timer_at(m, id)->cpu != TIMER_CPU_NONE;
     pool_free(&m->timers, id);
     g->ntimers--;
 }
@@ -168,19 +188,27 @@ void timers_drop(struct machine *m, struct group *g)
     }
 }
 
-static int check_clock(i32 clock, bool *realtime)
+static int check_clock(struct machine *m, struct task *t, i32 clock, struct timer *out)
 {
-    *realtime = clock == 0 || clock == 11; // TAI
+    task_t of;
+    bool thread;
+    out->realtime = clock == 0 || clock == 11; // TAI
     switch (clock) {
     case 0: case 1: case 7: case 11: // REALTIME, MONOTONIC, BOOTTIME
         return 0;
     case 8: case 9: // the ALARM ones wake a machine that sleeps
         return -EPERM;
-    case 2: case 3: case 4: case 5: case 6:
+    case 4: case 5: case 6:
         return -EOPNOTSUPP;
     default:
-        return clock < 0 ? -EOPNOTSUPP : -EINVAL;
+        break;
     }
+    int r = cpu_clock(m, t, clock, &of, &thread);
+    if (r)
+        return r;
+    out->cpu = thread ? TIMER_CPU_THREAD : TIMER_CPU_PROCESS;
+    out->cpu_of = task_at(m, of)->tid;
+    return 0;
 }
 
 static int check_event(struct machine *m, struct task *t, const struct g_sigevent *e, struct timer *out)
@@ -217,7 +245,7 @@ i64 sys_timer_create(struct machine *m, struct task *t, const u64 *a)
     event.value = (u64)made.number;
     if (a[1] && uaccess_read(t->mm, &event, a[1], sizeof event))
         return -EFAULT;
-    int r = check_clock((i32)a[0], &made.realtime);
+    int r = check_clock(m, t, (i32)a[0], &made);
     if (r == 0)
         r = check_event(m, t, &event, &made);
     if (r == 0 && g->ntimers >= g->limit[G_RLIMIT_SIGPENDING][0])
@@ -231,7 +259,23 @@ i64 sys_timer_create(struct machine *m, struct task *t, const u64 *a)
     *timer_at(m, id) = made;
     g->timers = id;
     g->ntimers++;
+    m->cpu_timers += made.cpu != TIMER_CPU_NONE;
     g->next_timer = (i32)(((u32)made.number + 1) & INT32_MAX);
+    return 0;
+}
+
+// timer_spec for a clock of processor time.
+static int cpu_spec(struct machine *m, struct task *t, const struct timer *timer, gva_t from,
+                    bool absolute, u64 *when, u64 *interval)
+{
+    struct g_itimerspec spec;
+    u64 value;
+    int r = uaccess_read(t->mm, &spec, from, sizeof spec);
+    if (r)
+        return r;
+    if (!to_ns(&spec.value, &value) || !to_ns(&spec.interval, interval))
+        return -EINVAL;
+    *when = !value ? 0 : absolute ? value : now_of(m, timer) + value;
     return 0;
 }
 
@@ -247,13 +291,18 @@ i64 sys_timer_settime(struct machine *m, struct task *t, const u64 *a)
     if (!id)
         return -EINVAL;
     struct timer *timer = timer_at(m, id);
+    if (timer->cpu) {
+        r = cpu_spec(m, t, timer, a[2], a[1] & 1, &when, &interval);
+        if (r)
+            return r;
+    }
     u64 left = timer_left(m, timer), old = timer->interval;
     r = timer_arm(m, id, when, interval);
     if (r)
         return r;
     timer->overrun = 0;
     timer->goes_on = false;
-    if (when && when <= machine_time(m) && timer->kind != TIMER_NONE) {
+    if (when && when <= now_of(m, timer) && timer->kind != TIMER_NONE) {
         deadline_drop(m, DEADLINE_TIMER, id);
         timer_fire(m, id);
     }

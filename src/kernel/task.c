@@ -77,7 +77,7 @@ int group_new(struct machine *m, struct group *parent, u32 pid, struct group **o
         g->timer_slot = 0;
         g->timers = g->ntimers = 0;
         g->next_timer = 0;
-        g->instructions = g->child_instructions = 0;
+        g->instructions = g->child_instructions = g->calls = g->child_calls = 0;
         g->peak_pages = g->child_peak_pages = 0;
         g->exe = parent->exe ? mem_strdup(parent->exe) : NULL;
         if (parent->exe && !g->exe) {

@@ -55,6 +55,8 @@ struct task {
     u32 tid;
     group_t group;
     u8 state;
+    u8 policy, rt_priority; // sys_sched.c
+    bool policy_reset;      // its children have the usual one
     u8 exit_signal;     // to the parent, for a group's leader
     bool restore_mask;  // saved_mask is to be restored after the next signal
     bool timed_out;     // the wait ended by its deadline
@@ -79,7 +81,7 @@ struct task {
     gva_t clear_child_tid, robust_list;
     struct call call;
     struct regs regs;
-    u64 instructions;
+    u64 instructions, calls; // made so far
     char comm[16];
 };
 
@@ -108,7 +110,7 @@ struct group {
     i32 next_timer;     // number of the next one
     u32 tracees;        // first of those that it traces, pool `traces`
     u32 pidfds;         // open descriptions that name it
-    u64 instructions, child_instructions; // of ended threads; of reaped children
+    u64 instructions, child_instructions, calls, child_calls; // of ended threads; of reaped children
     u64 start_time;
     u64 peak_pages, child_peak_pages; // ru_maxrss, of itself and of reaped children
     i16 oom_score_adj;  // kept for who asks; no process is chosen by it

@@ -9,12 +9,15 @@
 
 #include "kernel/machine.h"
 
+enum timer_cpu { TIMER_CPU_NONE, TIMER_CPU_PROCESS, TIMER_CPU_THREAD };
 enum timer_kind { TIMER_FILE, TIMER_NONE, TIMER_PROCESS, TIMER_THREAD }; // whom it tells
 
 struct timer {
     u32 slot;       // in the deadline heap, 0 = not in it
     u8 kind;
     bool realtime;  // its clock is the wall clock's
+    u8 cpu;         // its clock is that of the thread or process cpu_of: `when` is of that clock
+    u32 cpu_of;     // a tid
     bool queued;    // its signal is in a queue
     bool goes_on;   // with the next period when that signal is taken
     u64 when, interval;

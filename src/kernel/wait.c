@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "kernel/cpu_time.h"
 #include "kernel/machine.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
@@ -127,12 +128,14 @@ static int look(struct machine *m, struct task *t, const struct wanted *w, struc
     return any ? 0 : -ECHILD;
 }
 
-static struct g_rusage usage_of(const struct group *g)
+static struct g_rusage usage_of(struct machine *m, const struct group *g)
 {
     if (!g)
         return (struct g_rusage){0};
-    u64 us = (g->instructions + g->child_instructions) / 1000;
-    return (struct g_rusage){.utime = {(i64)(us / 1000000), (i64)(us % 1000000)},
+    struct cpu_usage own = cpu_of_group(m, g), children = cpu_of_children(m, g);
+    u64 user = (own.user + children.user) / 1000, system = (own.system + children.system) / 1000;
+    return (struct g_rusage){.utime = {(i64)(user / 1000000), (i64)(user % 1000000)},
+                             .stime = {(i64)(system / 1000000), (i64)(system % 1000000)},
                              .maxrss = (i64)MAX(g->peak_pages, g->child_peak_pages) * 4};
 }
 
@@ -189,7 +192,7 @@ i64 sys_wait4(struct machine *m, struct task *t, const u64 *a)
         return options & G_WNOHANG ? 0 : wait_for_children(m, t);
     if (r < 0)
         return r;
-    struct g_rusage usage = usage_of(f.child);
+    struct g_rusage usage = usage_of(m, f.child);
     if (a[1])
         r = uaccess_write(t->mm, a[1], &f.status, sizeof f.status);
     if (r >= 0 && a[3])
@@ -241,7 +244,7 @@ i64 sys_waitid(struct machine *m, struct task *t, const u64 *a)
         info.child.status = f.code == G_CLD_EXITED ? f.status >> 8 & 0xff
                             : f.code == G_CLD_STOPPED || f.code == G_CLD_TRAPPED ? f.status >> 8
                             : f.code == G_CLD_CONTINUED ? G_SIGCONT : f.status & 0x7f;
-        usage = usage_of(f.child);
+        usage = usage_of(m, f.child);
     }
     int e = a[4] ? uaccess_write(t->mm, a[4], &usage, sizeof usage) : 0;
     if (e == 0 && a[2])
