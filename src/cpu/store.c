@@ -31,7 +31,7 @@ bool cpu_store_at(struct mm *mm, const struct regs *regs, struct cpu_store *out)
     if (!rv_decode(word, &i))
         return false;
     u64 base = regs->x[i.rs1];
-    bool by_sp = i.rs1 == 2 || i.rs1 == 8;
+    bool by_sp = i.rs1 == 2;
     switch (i.op) {
     case OP_sb:
     case OP_sh:

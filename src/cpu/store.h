@@ -8,7 +8,7 @@ struct cpu_store {
     gva_t va;
     u32 size;   // bytes, 1-8
     bool plain; // it stores `value`; else an atomic operation, or a floating-point register's
-    bool by_sp; // addressed from the stack or frame pointer
+    bool by_sp; // addressed from the stack pointer
     u64 value;
 };
 
