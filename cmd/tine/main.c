@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "host.h"
 #include "options.h"
 
@@ -180,18 +181,24 @@ static int finish(struct tine_machine *machine, const struct command *c, double 
     return status;
 }
 
+int program_start(struct tine_machine **machine, const struct command *c)
+{
+    int err;
+
+    *machine = NULL;
+    err = start(machine, c);
+    if (!*machine)
+        return new_failed(c, err);
+    return err < 0 ? start_failed(*machine, c->program, err) : 0;
+}
+
 static int run(const struct command *c)
 {
-    struct tine_machine *machine = NULL;
+    struct tine_machine *machine;
     double begin = seconds();
-    int err = start(&machine, c);
-    int status;
+    int status = program_start(&machine, c);
 
-    if (!machine)
-        return new_failed(c, err);
-    if (err < 0)
-        status = start_failed(machine, c->program, err);
-    else
+    if (status == 0)
         status = finish(machine, c, begin);
     tine_machine_free(machine);
     return status;
@@ -244,7 +251,7 @@ int main(int argc, char **argv, char **environment)
         own_process(&c.machine);
         terminal_keep();
         limits_raise();
-        status = output_open(&c) ? run(&c) : EXIT_TINE;
+        status = !output_open(&c) ? EXIT_TINE : c.compare ? compare(&c) : run(&c);
     }
     options_free(&c);
     return status;

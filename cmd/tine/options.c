@@ -242,6 +242,12 @@ static bool set_stats(struct command *c, char *value)
     return !value || strcmp(value, "json") == 0;
 }
 
+static bool set_json(struct command *c, char *value)
+{
+    (void)value;
+    return c->json = true;
+}
+
 static bool set_init(struct command *c, char *value)
 {
     (void)value;
@@ -357,6 +363,7 @@ static const struct option options[] = {
     {"--jit", VALUE_NEEDED, set_jit, "on|off|lockstep", "off: interpret; lockstep: compare both"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},
     {"--stats", VALUE_OPTIONAL, set_stats, "json", "show counters on stderr at the end"},
+    {"--json", VALUE_NONE, set_json, NULL, "compare: the table as JSON"},
     {"--init", VALUE_NONE, set_init, NULL, "the program is process 1"},
     {"--wait-all", VALUE_NONE, set_wait_all, NULL, "end with the last process"},
     {"--version", VALUE_NONE, set_version, NULL, "show the version"},
@@ -368,6 +375,7 @@ static const struct option options[] = {
 void options_help(void)
 {
     printf("usage: tine [run] [options] [--] PROGRAM [ARGUMENT...]\n"
+           "       tine compare [options] [--json] [--] PROGRAM [ARGUMENT...]\n"
            "Runs a riscv64 Linux program.\n\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option *o = &options[i];
@@ -448,7 +456,8 @@ int options_parse(struct command *c, int argc, char **argv, char **environment)
             env_put(c, *environment, (size_t)(strchr(*environment, '=') - *environment));
     if (!c->env && !(c->env = calloc(1, sizeof(*c->env))))
         fail_memory();
-    if (at < argc && strcmp(argv[at], "run") == 0)
+    c->compare = at < argc && strcmp(argv[at], "compare") == 0;
+    if (at < argc && (strcmp(argv[at], "run") == 0 || c->compare))
         at++;
     while (at < argc && argv[at][0] == '-' && argv[at][1]) {
         int err;

@@ -16,6 +16,8 @@ struct command {
     char **argv;         // what the program gets, NULL at the end; argv[0] is argv0 if there is one
     char **env;        // the program's environment, NULL at the end
     size_t env_count, env_room;
+    bool compare; // the word before the options was "compare"
+    bool json;
     bool help, version;
 };
 

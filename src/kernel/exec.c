@@ -282,12 +282,15 @@ static int build_stack(struct machine *m, struct group *g, struct image *im, con
 
 // ---- putting it in place -------------------------------------------------------------------------
 
+// Pages that were copied for this address space and that nobody else has: nobody will ever use them.
 static u64 copied_pages(const struct mm *mm)
 {
     u64 n = 0;
     pte_t pte;
+    bool shared;
     for (gva_t va = 0; pt_next(mm->root, &va, MM_TOP, &pte); va += PAGE_SIZE)
-        n += (pte & PTE_COPIED) != 0;
+        n += pte & PTE_COPIED && mm->store->meta[pte_frame(pte)].refs == 1 &&
+             pt_find(mm->root, va, &shared) && !shared;
     return n;
 }
 
@@ -371,7 +374,7 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
         mem_free(exe);
         return r;
     }
-    if (m->options.stats && t->mm && t->mm->holders == 1)
+    if (m->options.stats && t->mm && t->mm->holders == 1 && !g->execed)
         m->stats.frames_thrown_away += copied_pages(t->mm);
     vfork_watch_end(m, t);
     futex_exit_robust(m, t);

@@ -264,6 +264,7 @@ int pt_copy_all(struct store *s, struct stats *st, const struct node *root, stru
     *out = NULL;
     gva_t va = 0;
     pte_t pte, *slot;
+    u64 made = st->nodes_new;
     for (; pt_next(root, &va, ~0ULL, &pte); va += PAGE_SIZE) {
         frame_t f = pte_frame(pte);
         int r = pt_own(s, st, out, va, &slot);
@@ -284,5 +285,7 @@ int pt_copy_all(struct store *s, struct stats *st, const struct node *root, stru
             return r;
         }
     }
+    st->nodes_copied += st->nodes_new - made;
+    st->nodes_new = made;
     return 0;
 }
