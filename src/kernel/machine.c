@@ -14,6 +14,7 @@
 #include "fs/tty.h"
 #include "host/clock.h"
 #include "kernel/cpu_time.h"
+#include "host/identity.h"
 #include "kernel/epoll.h"
 #include "kernel/futex.h"
 #include "kernel/hart.h"
@@ -566,7 +567,11 @@ enum run_end machine_run(struct machine *m, u64 budget, bool wait)
     m->deadlock.count = 0;
     m->ran = true;
     m->run_limit = MIN(fuel, budget > ~0ULL - m->retired ? ~0ULL : m->retired + budget);
+    m->changes_identity = host_can_change_identity();
+    m->host_fsuid = host_uid();
+    m->host_fsgid = host_gid();
     enum run_end end = run_loop(m, wait);
+    identity_assume(m, host_uid(), host_gid());
     hart_off(m);
     store_unlock(m->store);
     return end;

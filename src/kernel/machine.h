@@ -105,6 +105,8 @@ struct machine {
     bool packets_going;
     u64 socket_serial;
     u64 lease_break_time;   // seconds
+    bool changes_identity;  // tine runs as root: the host judges each call by its guest's ids ...
+    u32 host_fsuid, host_fsgid; // ... which are now these
     file_t async_due;       // files with O_ASYNC that something happened to
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
@@ -279,6 +281,9 @@ struct sighand *sighand_copy(struct forking *f, struct sighand *from); // machin
 int futex_wake_address(struct machine *m, struct mm *mm, gva_t addr, u32 count, u32 bitset);
 void futex_forget(struct machine *m, struct task *t);
 void futex_exit_robust(struct machine *m, struct task *t);
+
+// ---- sys_cred.c
+void identity_assume(struct machine *m, u32 uid, u32 gid); // in the host's eyes, as far as files go
 
 // ---- sys_time.c
 void itimer_fire(struct machine *m, struct group *g);

@@ -2,6 +2,7 @@
 //
 // The host decides what files may be touched, as the user who started tine; these ids are what the
 // guest sees and what its own calls (kill, setpriority, ..) go by. User 0 has every capability.
+#include "host/identity.h"
 #include "kernel/syscall.h"
 
 #include <errno.h>
@@ -125,6 +126,17 @@ i64 sys_setfsuid(struct machine *m, struct task *t, const u64 *a)
         (is_root(g) || id == g->uid || id == g->euid || id == g->suid || id == g->fsuid))
         g->fsuid = id;
     return old;
+}
+
+// ---- what the host makes of it
+
+void identity_assume(struct machine *m, u32 uid, u32 gid)
+{
+    if (!m->changes_identity || (uid == m->host_fsuid && gid == m->host_fsgid))
+        return;
+    host_assume(uid, gid);
+    m->host_fsuid = uid;
+    m->host_fsgid = gid;
 }
 
 // ---- changing groups

@@ -157,8 +157,15 @@ static i64 do_access(struct machine *m, struct task *t, const u64 *a, u32 flags)
     if (a[2] & ~(u64)7 ||
         flags & ~(ABI_AT_EACCESS | ABI_AT_SYMLINK_NOFOLLOW | ABI_AT_EMPTY_PATH))
         return -EINVAL;
+    const struct group *g = group_of(m, t);
     int r = at_arg(t, a[0], a[1], path, &dir);
-    return r ? r : path_access(m->fs, t->fs, dir, path, (u32)a[2], flags);
+    if (r)
+        return r;
+    if (!(flags & ABI_AT_EACCESS) && m->changes_identity) {
+        identity_assume(m, g->uid, g->gid); // until the next call
+        flags |= ABI_AT_EACCESS;
+    }
+    return path_access(m->fs, t->fs, dir, path, (u32)a[2], flags);
 }
 
 i64 sys_faccessat(struct machine *m, struct task *t, const u64 *a)

@@ -131,7 +131,7 @@ int unix_find(struct machine *m, struct task *t, const struct g_sockaddr *a, u32
     if (r == 0 && (st.st_mode & ABI_S_IFMT) != ABI_S_IFSOCK)
         return -ECONNREFUSED;
     if (r == 0)
-        r = path_access(m->fs, t->fs, 0, path, 2, 0);
+        r = path_access(m->fs, t->fs, 0, path, ABI_W_OK, ABI_AT_EACCESS);
     if (r)
         return r;
     *out = find_node(m, st.st_dev, st.st_ino);

@@ -44,6 +44,10 @@ void syscall_enter(struct machine *m, struct task *t)
     struct call *c = &t->call;
     const struct observer *o = m->observer;
     task_t id = t->id;
+    if (unlikely(m->changes_identity)) {
+        const struct group *g = group_of(m, t);
+        identity_assume(m, g->fsuid, g->fsgid);
+    }
     if (unlikely(t->trace != 0) && trace_call_begins(m, t))
         return;
     i64 (*handler)(struct machine *, struct task *, const u64 *) =
