@@ -25,6 +25,9 @@ struct cpu;
 #define CPU_WINDOWS 8
 #define CPU_JUMPS   4096
 
+enum { NATIVE_BOX, NATIVE_NAN_S, NATIVE_NAN_D, NATIVE_SIGN_S, NATIVE_REST_S, NATIVE_SIGN_D, NATIVE_REST_D,
+       NATIVE_CONSTANTS };
+
 // What translated code keeps for itself (jit/).
 struct native {
     i64 budget;         // instructions left, when not in its register
@@ -32,7 +35,8 @@ struct native {
     const u8 *resume;   // where it goes on after a call for help
     gva_t page;         // of the block that called
     u64 spare[2];
-    u64 box;            // the upper half of a boxed single
+    // Operands of SSE instructions, twice each.
+    __attribute__((aligned(16))) u64 fp[NATIVE_CONSTANTS][2];
     struct trap trap;   // why it ended
     u32 generation[2];  // of TLB and code when jumps[] was valid
     u32 nfilled;        // entries of jumps[]; CPU_JUMPS + 1: don't ask which

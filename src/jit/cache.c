@@ -100,6 +100,8 @@ struct jit_cache *cache_of(struct store *s)
         return NULL;
     }
     c->size = CACHE_SIZE;
+    c->has_avx = __builtin_cpu_supports("avx") != 0;
+    c->has_fma = __builtin_cpu_supports("fma") != 0;
     c->shift = execute - c->base;
     s->jit = c;
     if (host_code_commit(c->base, execute, 0, COMMIT_STEP) || buckets_grow(c) || entries_grow(c) ||

@@ -54,6 +54,7 @@ struct jit_cache {
     u32 *bucket, buckets;
     u64 links, thrown_away, recycled; // counted
     void *scratch;      // the translator's
+    bool has_avx, has_fma; // what the host's processor can
     // Thunks, as addresses in the writable view.
     u8 *enter, *help, *miss;
 };

@@ -129,6 +129,9 @@ static void emit_stub(struct translation *t, const struct stub *s)
         x86_op_ri(&t->e, X86_mov_i32, RAX, s->from - t->cache->base);
         emit_help(t, help_info(HELP_LINK, 0, 0, (u32)s->target));
         break;
+    case STUB_NAN:
+        emit_nan_stub(t, s);
+        break;
     case STUB_DIVIDE:
         emit_divide_stub(t, s);
         break;

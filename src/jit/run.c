@@ -171,9 +171,8 @@ static int help_step(struct cpu *cpu, gva_t pc, u32 info, i64 refund)
     cpu->stop_at = stop_at;
     if (trap.kind != TRAP_BUDGET)
         return leave(cpu, cpu->file.pc, refund, trap);
-    if (epoch != cpu->store->code_epoch || cpu->file.frm != FP_RNE)
+    if (epoch != cpu->store->code_epoch || cpu->file.frm != FP_RNE || info & HELP_LEAVE)
         return leave(cpu, cpu->file.pc, refund - 1, (struct trap){.kind = TRAP_HOT});
-    (void)info;
     return 0;
 }
 
@@ -229,7 +228,13 @@ static struct jit_hart *hart_of(struct cpu *cpu, struct jit_cache *c)
     cpu->engine_hart = h;
     cpu->native.nfilled = CPU_JUMPS + 1;
     jumps_flush(cpu);
-    cpu->native.box = FP_BOX;
+    u64 constants[NATIVE_CONSTANTS] = {
+        [NATIVE_BOX] = FP_BOX,       [NATIVE_NAN_S] = FP_BOX | FP_NAN_S, [NATIVE_NAN_D] = FP_NAN_D,
+        [NATIVE_SIGN_S] = FP_SIGN_S, [NATIVE_REST_S] = ~(u64)FP_SIGN_S,  [NATIVE_SIGN_D] = FP_SIGN_D,
+        [NATIVE_REST_D] = ~FP_SIGN_D,
+    };
+    for (u32 i = 0; i < NATIVE_CONSTANTS; i++)
+        cpu->native.fp[i][0] = cpu->native.fp[i][1] = constants[i];
     return h;
 }
 

@@ -7,7 +7,7 @@
 
 // What translated code asks jit_help for. `info` in one word:
 //
-//   | 31..28 kind | 27 mapped | 26 len 4 | 25..20 register, f: + 32 | 19..12 refund | 11..0 pc / 2 |
+//   | 31..28 kind | 27 leave  | 26 len 4 | 25..20 register, f: + 32 | 19..12 refund | 11..0 pc / 2 |
 //
 // refund: instructions that are charged to the budget already but have not retired, the current one
 // included. pc: offset in the page cpu.native.page.
@@ -28,7 +28,7 @@ static inline u32 help_info(enum help kind, unsigned reg, unsigned refund, unsig
 }
 
 #define HELP_LONG   (1u << 26) // the instruction has 4 bytes
-#define HELP_MAPPED (1u << 27) // the code after it goes by windows (memory.h): leave if pages moved
+#define HELP_LEAVE  (1u << 27) // leave translated code after it; for stores: if pages moved
 
 bool thunks_emit(struct jit_cache *c, u8 *end);
 

@@ -35,6 +35,7 @@ enum value_kind {
     V_OP,   // an operation on two of these
     V_LOAD, // a load; a is the base, c the distance
     V_BOX,  // a boxed single
+    V_FP,   // a row of fp.def
     V_STEP, // what only the interpreter does
 };
 
@@ -54,7 +55,13 @@ struct value {
     u8 kind;
     u8 op; // enum operation, or type
     struct leaf a, b;
+    const struct fp_row *fp;
 };
+
+#define FP(function, kind, single, row)                                                            \
+    static const struct fp_row row_##function = {FP_##kind, single, X86_##row};
+#include "jit/fp.def"
+#undef FP
 
 static struct leaf x_leaf(const struct translation *t, unsigned r)
 {
@@ -451,7 +458,7 @@ static void emit_load(struct translation *t, unsigned rd, bool to_f, const struc
                                    rd + (to_f ? 32 : 0));
     if (boxed) {
         x86_op_rm(e, X86_mov_rm32, RAX, at);
-        x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.box));
+        x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.fp[NATIVE_BOX]));
         if (regs_place_f[rd])
             x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RAX);
         else
@@ -511,8 +518,9 @@ static void emit_step(struct translation *t)
 
 static void write_x(struct translation *t, unsigned rd, struct value v)
 {
-    if (v.kind == V_STEP) {
-        emit_step(t);
+    if (v.kind == V_STEP || v.kind == V_FP) {
+        if (v.kind == V_STEP || !emit_fp(t, v.fp, false))
+            emit_step(t);
         t->known &= ~(1u << rd);
         return;
     }
@@ -541,10 +549,15 @@ static void write_x(struct translation *t, unsigned rd, struct value v)
 static void write_f(struct translation *t, unsigned rd, struct value v)
 {
     struct x86 *e = &t->e;
-    if (v.kind == V_STEP) {
-        emit_step(t);
+    if (v.kind == V_FP) {
+        if (!emit_fp(t, v.fp, true)) {
+            emit_step(t);
+            t->boxed &= ~(1u << rd);
+        }
         return;
     }
+    bool boxed = v.kind == V_BOX || v.b.kind == V_BOX;
+    t->boxed = (t->boxed & ~(1u << rd)) | (u32)boxed << rd;
     if (v.kind == V_LOAD) {
         emit_load(t, rd, true, &v);
         return;
@@ -552,7 +565,7 @@ static void write_f(struct translation *t, unsigned rd, struct value v)
     fetch(t, RAX, v.a); // from an x register
     if (v.kind == V_BOX) {
         x86_op_rr(e, X86_mov_rm32, RAX, RAX);
-        x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.box));
+        x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.fp[NATIVE_BOX]));
     }
     if (regs_place_f[rd])
         x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RAX);
@@ -671,8 +684,8 @@ static void emit_fence(struct translation *t, u32 sets)
 #define AMO_MAX(type, address, v) STEP
 #define AMO_MINU(type, address, v) STEP
 #define AMO_MAXU(type, address, v) STEP
-#define FP(f, ...) STEP
-#define FP_RM(f, ...) STEP
+#define FP(f, ...) ((struct value){.kind = V_FP, .fp = &row_##f})
+#define FP_RM(f, ...) FP(f)
 #define CSR(op, v) write_x(t, in->rd, STEP)
 #define FENCE(sets) emit_fence(t, (u32)in->imm)
 #define FENCE_I() emit_goto_next(t)
@@ -704,7 +717,7 @@ static void emit_unit(struct translation *t)
     for (u32 n = 0; n < t->plan.n; n++) {
         struct plan_insn *i = t->i = &t->plan.insn[n];
         if (i->head)
-            t->known = 0;
+            t->known = t->boxed = 0;
         i->at = t->e.at;
         if (i->head && i->left)
             emit_charge(t);
@@ -745,7 +758,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     t->cache = c;
     t->page = p;
     t->page_va = pc & TLB_PAGE_MASK;
-    t->known = t->nstubs = t->nfixes = t->ntails = 0;
+    t->known = t->boxed = t->nstubs = t->nfixes = t->ntails = 0;
     if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), t->page_va, (u32)(pc & PAGE_MASK)))
         return NULL;
     emit_unit(t);

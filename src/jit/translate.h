@@ -17,6 +17,7 @@ enum stub_kind {
     STUB_LINK,   // a jump that is not linked yet
     STUB_STEP,   // the interpreter does the instruction
     STUB_DIVIDE, // by 0 or -1
+    STUB_NAN,    // a NaN, to be the canonical one
 };
 
 struct stub {
@@ -41,6 +42,7 @@ struct translation {
     struct plan_insn *i; // the current instruction
     u32 known;           // mask of x registers whose value is known
     u64 value[32];
+    u32 boxed;           // mask of f registers that hold NaN-boxed singles
     u32 nstubs, nfixes, ntails;
     struct stub stub[STUBS_MOST];
     struct {
@@ -59,6 +61,20 @@ static inline struct stub *stub_add(struct translation *t, enum stub_kind kind, 
                        .refund = t->i->left};
     return s;
 }
+
+// fp.def's rows.
+enum fp_kind { FP_STEP, FP_ARITH, FP_SQRT, FP_FMA, FP_SGNJ, FP_SGNJN, FP_SGNJX, FP_MINMAX, FP_ORDER,
+               FP_EQUAL, FP_TO_INT, FP_FROM_INT, FP_FROM_UNSIGNED, FP_NARROW, FP_WIDEN };
+struct fp_row {
+    u8 kind;
+    bool single;
+    u16 op;
+};
+
+// translate_fp.c: the current instruction; false: it is the interpreter's. to_f: its result is an f
+// register.
+MUST_CHECK bool emit_fp(struct translation *t, const struct fp_row *f, bool to_f);
+void emit_nan_stub(struct translation *t, const struct stub *s);
 
 // rax = v
 void emit_constant(struct translation *t, unsigned reg, u64 v);
