@@ -36,6 +36,7 @@ struct native {
     gva_t page;         // of the block that called
     u64 spare[2];
     // Operands of SSE instructions, twice each.
+    u8 fflags_of[64];   // fflags for the flags in MXCSR
     __attribute__((aligned(16))) u64 fp[NATIVE_CONSTANTS][2];
     struct trap trap;   // why it ended
     u32 generation[2];  // of TLB and code when jumps[] was valid

@@ -228,6 +228,10 @@ static struct jit_hart *hart_of(struct cpu *cpu, struct jit_cache *c)
     cpu->engine_hart = h;
     cpu->native.nfilled = CPU_JUMPS + 1;
     jumps_flush(cpu);
+    for (u32 i = 0; i < 64; i++)
+        cpu->native.fflags_of[i] = (u8)((i & 1 ? FP_NV : 0) | (i & 4 ? FP_DZ : 0) |
+                                        (i & 8 ? FP_OF : 0) | (i & 16 ? FP_UF : 0) |
+                                        (i & 32 ? FP_NX : 0));
     u64 constants[NATIVE_CONSTANTS] = {
         [NATIVE_BOX] = FP_BOX,       [NATIVE_NAN_S] = FP_BOX | FP_NAN_S, [NATIVE_NAN_D] = FP_NAN_D,
         [NATIVE_SIGN_S] = FP_SIGN_S, [NATIVE_REST_S] = ~(u64)FP_SIGN_S,  [NATIVE_SIGN_D] = FP_SIGN_D,

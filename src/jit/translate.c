@@ -612,6 +612,45 @@ static void emit_call_reg(struct translation *t, unsigned rd, struct value to)
     emit_goto_rax(t);
 }
 
+enum csr_op { CSR_WRITE, CSR_SET, CSR_CLEAR };
+enum { CSR_FFLAGS = 1, CSR_FRM = 2 };
+
+// frflags, fsflags and frrm, which compilers put around comparisons; the others are the interpreter's.
+static void emit_csr(struct translation *t, enum csr_op op)
+{
+    const struct insn *in = &t->i->in;
+    struct x86 *e = &t->e;
+    bool immediate = in->op == OP_csrrwi;
+    struct x86_rm scratch = CPU_FIELD(native.spare[0]);
+    if (op == CSR_SET && in->rs1 == 0 && in->rd && (in->imm == CSR_FFLAGS || in->imm == CSR_FRM)) {
+        if (in->imm == CSR_FRM) {
+            x86_op_rm(e, X86_mov_rm32, RAX, CPU_FIELD(file.frm));
+        } else {
+            x86_op_rm(e, X86_stmxcsr, 0, scratch);
+            x86_op_rm(e, X86_mov_rm32, RAX, scratch);
+            x86_op_ri(e, X86_and_mi32, RAX, 63);
+            x86_op_rm(e, X86_movzx8, RAX,
+                      x86_mem_index(REGS_CPU, RAX, 0, CPU_OFFSET(native.fflags_of)));
+            x86_op_rm(e, X86_or_rm32, RAX, CPU_FIELD(file.fflags));
+        }
+        done(t, in->rd, RAX);
+        t->known &= ~(1u << in->rd);
+    } else if (op == CSR_WRITE && in->rd == 0 && in->imm == CSR_FFLAGS) {
+        if (immediate) {
+            x86_op_mi(e, X86_mov_mi32, CPU_FIELD(file.fflags), in->rs1);
+        } else {
+            fetch(t, RAX, x_leaf(t, in->rs1));
+            x86_op_ri(e, X86_and_mi32, RAX, 31);
+            x86_op_rm(e, X86_mov_mr32, RAX, CPU_FIELD(file.fflags));
+        }
+        x86_op_rm(e, X86_stmxcsr, 0, scratch);
+        x86_op_mi(e, X86_and_mi32, scratch, ~63);
+        x86_op_rm(e, X86_ldmxcsr, 0, scratch);
+    } else {
+        write_x(t, in->rd, (struct value){.kind = V_STEP});
+    }
+}
+
 static void emit_fence(struct translation *t, u32 sets)
 {
     if ((sets & 0x50) && (sets & 0x0a) && (sets >> 8 & 15) != 8)
@@ -686,7 +725,7 @@ static void emit_fence(struct translation *t, u32 sets)
 #define AMO_MAXU(type, address, v) STEP
 #define FP(f, ...) ((struct value){.kind = V_FP, .fp = &row_##f})
 #define FP_RM(f, ...) FP(f)
-#define CSR(op, v) write_x(t, in->rd, STEP)
+#define CSR(op, v) emit_csr(t, op)
 #define FENCE(sets) emit_fence(t, (u32)in->imm)
 #define FENCE_I() emit_goto_next(t)
 #define TRAP(kind) emit_step(t)
