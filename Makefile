@@ -21,7 +21,7 @@ all: configure
 	@ninja -C $(B) tine
 
 lib: configure
-	@ninja -C $(B) libtine.a
+	@ninja -C $(B) libtine.a libtine.so.0.1.0
 
 # Builds everything, the unit tests too.
 unit: configure
@@ -64,9 +64,9 @@ asan-build: setup-all
 asan: asan-build
 	@TINE_BUILD=build-asan tools/check --slow
 
-install: all
+install: all lib
 	@meson configure $(B) -Dprefix=$(PREFIX)
-	@meson install -C $(B) $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+	@meson install -C $(B) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 format:
 	clang-format -i $$(find src cmd include tests bench examples -name '*.[ch]')

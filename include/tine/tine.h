@@ -37,6 +37,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 #define TINE_VERSION "0.1.0"
 #define TINE_MAX_BINDS 16
@@ -81,7 +84,8 @@ struct tine_stream {
     enum tine_stream_kind kind;
     int fd;
     void *context;
-    // At most `size` bytes into `to`: how many, 0 = end of file, or a negative errno. NULL: end of file.
+    // At most `size` bytes into `to`: how many, 0 = end of file, or a negative errno. -EAGAIN: there is
+    // nothing now; the program waits, and asks again in the machine's next run. NULL: end of file.
     int64_t (*read)(void *context, void *to, size_t size);
     // Takes `size` bytes: how many, or a negative errno. NULL: takes all.
     int64_t (*write)(void *context, const void *from, size_t size);
@@ -137,7 +141,8 @@ enum tine_end {
     TINE_DEADLOCK,    // a vfork child waits, directly or through others, for its own parent, which
                       // stands still until the child execs or ends: tine_machine_explain_deadlock
     TINE_BUDGET_USED, // tine_machine_run_for: `instructions` are done, the machine goes on
-    TINE_IDLE,        // TINE_RUN_NO_WAIT: nobody can run until the host has something for them
+    TINE_IDLE,        // nobody can run before the caller has input for a stream; with
+                      // TINE_RUN_NO_WAIT: or before the host has something, or time has passed
     TINE_CANCELLED,   // tine_machine_cancel
     TINE_NO_MEMORY,   // none for what a run needs; nothing has run
     TINE_STOPPED,     // code: signal number. The program is stopped and nobody inside can continue
@@ -268,6 +273,9 @@ uint64_t tine_machine_counter(const struct tine_machine *machine, size_t counter
 // The library's version, "0.1.0".
 const char *tine_version(void);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

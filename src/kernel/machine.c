@@ -481,6 +481,8 @@ static bool rest(struct machine *m, bool wait, enum run_end *end)
         *end = RUN_STOPPED;
         return true;
     }
+    if (m->stream_dry && !m->heap_count && !m->host_waits)
+        wait = false; // only the owner can help
     if (wait || (m->options.virtual_time && m->heap_count)) {
         idle(m);
         return false;
@@ -566,6 +568,7 @@ enum run_end machine_run(struct machine *m, u64 budget, bool wait)
     m->stopped = 0;
     m->deadlock.count = 0;
     m->ran = true;
+    streams_again(m);
     m->run_limit = MIN(fuel, budget > ~0ULL - m->retired ? ~0ULL : m->retired + budget);
     m->changes_identity = host_can_change_identity();
     m->host_fsuid = host_uid();

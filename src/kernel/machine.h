@@ -81,7 +81,8 @@ struct stream {
     enum stream_kind kind;
     int fd;
     void *arg;
-    i64 (*read)(void *arg, void *to, size_t n);          // bytes, 0 = end of file, -E...; may block
+    // Bytes, 0 = end of file, -E...; may block. -EAGAIN: nothing now; it is asked again in the next run.
+    i64 (*read)(void *arg, void *to, size_t n);
     i64 (*write)(void *arg, const void *from, size_t n); // bytes, -E...
 };
 
@@ -89,6 +90,7 @@ struct machine {
     struct machine_options options;
     struct machine_hooks hooks;
     struct stream stream[3];
+    bool stream_dry;        // a program waits for what stream[0].read did not have
     const struct observer *observer; // NULL = nobody; a fork of the machine starts without
 
     struct store *store;
@@ -230,6 +232,7 @@ void deadlines_fire(struct machine *m); // all that are due
 // Channels beyond those of fs (CHAN_KERNEL is its last).
 enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL, CHAN_TIMER, CHAN_EPOLL, CHAN_CPU_TIME,
        CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE, CHAN_MSG, CHAN_MSG_SPACE, CHAN_SEM,
+       CHAN_STREAM,
        CHAN_MQ, CHAN_MQ_SPACE, CHAN_LEASE };
 
 // Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.

@@ -34,7 +34,30 @@ static i64 stream_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
     got = MIN(got, (i64)n);
     r = got > 0 ? uio_to(to, bytes, (u64)got) : 0;
     mem_free(bytes);
+    m->stream_dry = m->stream_dry || got == -EAGAIN;
     return r ? r : got;
+}
+
+static int stream_poll(struct fs *fs, file_t id)
+{
+    struct machine *m = fs->wake_arg;
+    if (file_at(fs, id)->object)
+        return ABI_POLLOUT | ABI_POLLWRNORM;
+    return m->stream_dry ? 0 : ABI_POLLIN | ABI_POLLRDNORM;
+}
+
+static void stream_wait(struct fs *fs, file_t id, int events, struct wait_spec *out)
+{
+    (void)events;
+    out->chan[out->nchan++] = CHAN(CHAN_STREAM, file_at(fs, id)->object);
+}
+
+void streams_again(struct machine *m)
+{
+    if (!m->stream_dry)
+        return;
+    m->stream_dry = false;
+    wake_channel(m, CHAN(CHAN_STREAM, 0));
 }
 
 static i64 stream_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
@@ -59,7 +82,8 @@ static i64 stream_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
 
 void stream_attach(struct machine *m)
 {
-    static const struct file_ops ops = {.read = stream_read, .write = stream_write};
+    static const struct file_ops ops = {.read = stream_read, .write = stream_write,
+                                        .poll = stream_poll, .wait = stream_wait};
     m->fs->ops[FILE_STREAM_CALLS] = &ops;
 }
 

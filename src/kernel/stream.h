@@ -5,6 +5,8 @@
 #include "kernel/machine.h"
 
 void stream_attach(struct machine *m); // fills fs's row for those that are calls
+// A run begins: who waits for the owner's input asks again.
+void streams_again(struct machine *m);
 // A new description for descriptor `fd`. -EBADF: it is closed; -ENOMEM, -E... of the host
 MUST_CHECK int stream_open(struct machine *m, u32 fd, file_t *out);
 
