@@ -292,6 +292,7 @@ int tine_machine_fork(struct tine_machine **out, struct tine_machine *machine, u
         return err;
     }
     tine_machine_set_callbacks(t, &machine->callbacks);
+    t->machine->ask_arg = t;
     answer_dumps(t);
     *out = t;
     return 0;

@@ -86,6 +86,35 @@ static void crowd(struct tine_machine *first, int forks)
     }
 }
 
+// Each allocation of a fork fails once: there is no copy then, and the original goes on as if nothing
+// had been.
+static int failures(const char *program)
+{
+    struct tine_machine *m = start(program, true), *copy;
+    struct tine_result r;
+    u64 live;
+    int n, err = -1;
+
+    tine_machine_run_for(m, 400000, 0, &r);
+    if (tine_machine_fork(&copy, m, 0)) // what is made once for all forks is there after the first
+        fail("fork", 0, 0);
+    tine_machine_free(copy);
+    for (n = 1; err; n++) {
+        live = mem_live();
+        mem_fail_at((u64)n);
+        err = tine_machine_fork(&copy, m, 0);
+        mem_fail_at(0);
+        if (err && err != -12)
+            fail("a fork without memory answers", err, n);
+        if (err && mem_live() > live + 2) // page-table nodes come in blocks
+            fail("a failed fork leaves blocks", (long)(mem_live() - live), n);
+        tine_machine_run_for(m, 1000, 0, &r);
+    }
+    must_end_well(copy);
+    must_end_well(m);
+    return n - 1;
+}
+
 // ---- two host threads ----------------------------------------------------------------------------
 
 struct share {
@@ -138,6 +167,7 @@ int main(int argc, char **argv)
     }
     int out = dup(1), null = open("/dev/null", O_RDWR);
     dup2(null, 1);
+    int failed = failures(program);
     crowd(start(program, true), forks);
     crowd(start(program, false), forks);
     if (mem_live())
@@ -146,6 +176,6 @@ int main(int argc, char **argv)
     crowds(program, forks, true);
     crowds(program, forks, false);
     dup2(out, 1);
-    printf("ok machine_fork_test: %d forks\n", 4 * forks);
+    printf("ok machine_fork_test: %d forks, %d that failed\n", 4 * forks, failed);
     return 0;
 }
