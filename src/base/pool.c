@@ -89,9 +89,19 @@ int pool_new(struct pool *p, u32 *id)
     return 0;
 }
 
+// The object, or NULL: one look-up for all who ask. Id 0 is beyond every chunk.
+static inline void *look(const struct pool *p, u32 id)
+{
+    u32 i = id - 1, within = i & ((1u << p->shift) - 1);
+    if (unlikely(i >> p->shift >= p->nchunks))
+        return NULL;
+    struct pool_chunk *c = p->chunk[i >> p->shift];
+    return likely(c->live >> within & 1) ? c->data + (size_t)within * p->size : NULL;
+}
+
 bool pool_live(const struct pool *p, u32 id)
 {
-    return id && (id - 1) >> p->shift < p->nchunks && chunk_of(p, id)->live >> index_of(p, id) & 1;
+    return look(p, id) != NULL;
 }
 
 void pool_free(struct pool *p, u32 id)
@@ -105,13 +115,14 @@ void pool_free(struct pool *p, u32 id)
 
 void *pool_at(const struct pool *p, u32 id)
 {
-    ASSERT(pool_live(p, id));
-    return slot(p, id);
+    void *object = look(p, id);
+    ASSERT(object);
+    return object;
 }
 
 void *pool_find(const struct pool *p, u32 id)
 {
-    return pool_live(p, id) ? slot(p, id) : NULL;
+    return look(p, id);
 }
 
 u32 pool_next(const struct pool *p, u32 id)
