@@ -108,7 +108,9 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .order = from->order == TINE_ORDER_CHILD    ? ORDER_CHILD
                  : from->order == TINE_ORDER_RANDOM ? ORDER_RANDOM
                                                     : ORDER_PARENT,
-        .engine = from->jit == TINE_JIT_OFF ? NULL : &jit_engine,
+        .engine = from->jit == TINE_JIT_OFF        ? NULL
+                  : from->jit == TINE_JIT_LOCKSTEP ? &lockstep_engine
+                                                   : &jit_engine,
         .virtual_time = from->virtual_time,
         .verbose = from->verbose,
         .vfork_hang = from->vfork_hang,

@@ -39,6 +39,7 @@ struct native {
     u8 fflags_of[64];   // fflags for the flags in MXCSR
     __attribute__((aligned(16))) u64 fp[NATIVE_CONSTANTS][2];
     struct trap trap;   // why it ended
+    void *lockstep;     // jit/lockstep.c's
     u32 generation[2];  // of TLB and code when jumps[] was valid
     u32 nfilled;        // entries of jumps[]; CPU_JUMPS + 1: don't ask which
     u16 filled[CPU_JUMPS];

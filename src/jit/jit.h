@@ -5,5 +5,6 @@
 #include "cpu/cpu.h"
 
 extern const struct engine jit_engine;
+extern const struct engine lockstep_engine; // compares it with the interpreter
 
 #endif

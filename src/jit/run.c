@@ -6,6 +6,7 @@
 #include "cpu/fp.h"
 #include "cpu/interp.h"
 #include "jit/jit.h"
+#include "jit/run.h"
 #include "jit/thunks.h"
 #include "jit/translate.h"
 #include "mm/mm.h"
@@ -245,7 +246,9 @@ static struct jit_hart *hart_of(struct cpu *cpu, struct jit_cache *c)
 static void hart_free(struct cpu *cpu)
 {
     struct jit_cache *c = cpu->store->jit;
-    struct jit_hart **link = &c->harts, *h = cpu->engine_hart;
+    struct jit_hart **link = c ? &c->harts : NULL, *h = cpu->engine_hart;
+    if (!h)
+        return;
     while (*link != h)
         link = &(*link)->next;
     *link = h->next;
@@ -300,7 +303,7 @@ static struct trap run(struct cpu *cpu, struct jit_cache *c, struct jit_hart *h)
     return trap;
 }
 
-static struct trap jit_run(struct cpu *cpu, u64 budget)
+struct trap jit_run(struct cpu *cpu, u64 budget)
 {
     struct regs *caller = cpu->regs;
     if (unlikely(!cpu->store->code_arena))

@@ -1,0 +1,181 @@
+// --jit=lockstep: the interpreter, which is the specification (law L10), runs every stretch first, on
+// a fork of the address space, then the JIT runs it; registers, trap, count and memory must come out
+// the same. What differs is reported in one line, and the JIT's result stands.
+//
+// Not compared: address spaces with shared writable mappings, which a fork does not set apart, and
+// watched vfork children.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cpu/code.h"
+#include "cpu/interp.h"
+#include "host/file.h"
+#include "isa/decode.h"
+#include "jit/jit.h"
+#include "jit/run.h"
+#include "mm/pagetable.h"
+#include "mm/region.h"
+
+#define STRETCH   200 // instructions
+#define TIMES     STRETCH
+
+struct shadow {
+    struct cpu cpu;
+    struct regs regs;
+    struct cpu *real;
+    u64 time[TIMES]; // what the interpreter read, for the JIT to read again
+    u32 written, read;
+    u64 (*read_time)(void *arg);
+    void *read_time_arg;
+};
+
+static u64 time_record(void *arg)
+{
+    struct shadow *s = arg;
+    u64 v = s->read_time ? s->read_time(s->read_time_arg) : 0;
+    if (s->written < TIMES)
+        s->time[s->written++] = v;
+    return v;
+}
+
+static u64 time_replay(void *arg)
+{
+    struct shadow *s = arg;
+    return s->read < s->written ? s->time[s->read++] : 0;
+}
+
+static bool comparable(const struct mm *m)
+{
+    if (m->watch)
+        return false;
+    for (u32 i = 0; i < m->regions->count; i++)
+        if (m->regions->at[i].flags & REGION_SHARED && m->regions->at[i].prot & MM_WRITE)
+            return false;
+    return true;
+}
+
+// The first page that differs; MM_TOP: none does.
+static gva_t memory_differs(const struct store *s, const struct mm *a, const struct mm *b)
+{
+    gva_t va = 0, vb = 0;
+    pte_t pa, pb;
+    for (;; va += PAGE_SIZE, vb += PAGE_SIZE) {
+        bool more_a = pt_next(a->root, &va, MM_TOP, &pa);
+        bool more_b = pt_next(b->root, &vb, MM_TOP, &pb);
+        if (!more_a && !more_b)
+            return MM_TOP;
+        if (more_a != more_b || va != vb)
+            return more_a && (!more_b || va < vb) ? va : vb;
+        if (pte_frame(pa) != pte_frame(pb) &&
+            memcmp(frame_data(s, pte_frame(pa)), frame_data(s, pte_frame(pb)), PAGE_SIZE))
+            return va;
+    }
+}
+
+static void report(struct cpu *cpu, gva_t pc, const char *what, u64 want, u64 got)
+{
+    char text[256], insn[80];
+    rv_disasm(insn, sizeof insn, code_word(cpu, pc), pc);
+    for (char *c = insn; *c; c++)
+        if (*c == '\t')
+            *c = ' ';
+    int n = snprintf(text, sizeof text,
+                     "tine: jit: within %d instructions from %#lx (%s): %s is %#lx, should be %#lx\n",
+                     STRETCH, (unsigned long)pc, insn, what, (unsigned long)got,
+                     (unsigned long)want);
+    (void)host_write(2, text, (size_t)n);
+}
+
+static void compare(struct shadow *s, gva_t pc, const struct trap *want, const struct trap *got)
+{
+    const struct regs *a = &s->regs, *b = s->real->regs;
+    char name[8];
+    if (want->kind != got->kind || want->error != got->error || want->value != got->value)
+        report(s->real, pc, "the trap", want->kind, got->kind);
+    if (a->pc != b->pc)
+        report(s->real, pc, "pc", a->pc, b->pc);
+    for (unsigned i = 0; i < 64; i++) {
+        u64 x = i < 32 ? a->x[i] : a->f[i - 32], y = i < 32 ? b->x[i] : b->f[i - 32];
+        snprintf(name, sizeof name, "%c%u", i < 32 ? 'x' : 'f', i & 31);
+        if (x != y)
+            report(s->real, pc, name, x, y);
+    }
+    if (a->fflags != b->fflags)
+        report(s->real, pc, "fflags", a->fflags, b->fflags);
+    if (s->cpu.retired != s->real->retired)
+        report(s->real, pc, "the count", s->cpu.retired, s->real->retired);
+    gva_t page = memory_differs(s->real->store, s->cpu.mm, s->real->mm);
+    if (page != MM_TOP)
+        report(s->real, pc, "memory at", page, page);
+}
+
+static struct shadow *shadow_of(struct cpu *cpu)
+{
+    struct shadow *s = cpu->native.lockstep;
+    if (s)
+        return s;
+    s = mem_zalloc(sizeof *s);
+    if (!s)
+        return NULL;
+    tlb_init(&s->cpu.tlb);
+    s->cpu.store = cpu->store;
+    s->cpu.regs = &s->regs;
+    s->cpu.read_time = time_record;
+    s->cpu.read_time_arg = s;
+    s->real = cpu;
+    s->read_time = cpu->read_time;
+    s->read_time_arg = cpu->read_time_arg;
+    cpu->native.lockstep = s;
+    cpu->hot = 1;
+    return s;
+}
+
+static struct trap stretch(struct cpu *cpu, struct shadow *s, u64 budget)
+{
+    struct mm *copy;
+    if (!comparable(cpu->mm) || mm_fork(cpu->mm, &copy))
+        return jit_run(cpu, budget);
+    gva_t pc = cpu->regs->pc;
+    s->regs = *cpu->regs;
+    s->cpu.mm = copy;
+    s->cpu.retired = cpu->retired;
+    s->written = s->read = 0;
+    mm_switch(copy, &s->cpu.tlb);
+    struct trap want = interp_run(&s->cpu, budget);
+    cpu->read_time = time_replay;
+    cpu->read_time_arg = s;
+    struct trap got = jit_run(cpu, budget);
+    cpu->read_time = s->read_time;
+    cpu->read_time_arg = s->read_time_arg;
+    compare(s, pc, &want, &got);
+    mm_put(copy);
+    return got;
+}
+
+static struct trap lockstep_run(struct cpu *cpu, u64 budget)
+{
+    struct shadow *s = shadow_of(cpu);
+    struct trap trap = {.kind = TRAP_BUDGET};
+    if (!s)
+        return jit_run(cpu, budget);
+    while (budget && trap.kind == TRAP_BUDGET) {
+        u64 before = cpu->retired;
+        trap = stretch(cpu, s, MIN(budget, STRETCH));
+        budget -= cpu->retired - before;
+    }
+    return trap;
+}
+
+static void lockstep_hart_free(struct cpu *cpu)
+{
+    mem_free(cpu->native.lockstep);
+    cpu->native.lockstep = NULL;
+    jit_engine.hart_free(cpu);
+}
+
+const struct engine lockstep_engine = {
+    .run = lockstep_run,
+    .hart_free = lockstep_hart_free,
+    .store_free = cache_free,
+};
