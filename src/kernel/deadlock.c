@@ -206,7 +206,7 @@ static bool has_file(const struct mm *mm, u64 object)
 static void reach_futex(struct search *s, struct task *t, const struct futex_waiter *w)
 {
     bool shared = w->key.object & FUTEX_KEY_SHARED;
-    if (w->owner) {
+    if (w->owner && pool_live(&s->m->tasks, w->owner)) {
         reach(s, task_at(s->m, w->owner), WHY_FUTEX, -1);
         return;
     }
@@ -229,6 +229,8 @@ static void reach_children(struct search *s, struct task *t, group_t parent)
               : c->number == CALL_WAITID && c->arg[0] == WAITID_PID ? (u32)c->arg[1]
                                                                     : 0;
     struct group *g = pool_find(&s->m->groups, parent);
+    if (g && g->tracees)
+        s->alive = true; // those report to it too
     for (group_t id = g ? g->children : 0; id; id = group_at(s->m, id)->snext)
         if (!pid || group_at(s->m, id)->pid == pid)
             reach_group(s, id, WHY_CHILD);
@@ -246,7 +248,8 @@ static void reach_vfork_child(struct search *s, task_t parent)
 static void reach_timer(struct search *s, u32 id)
 {
     struct wanted w = {.kind = FILE_TIMER, .object = id};
-    if (timer_at(s->m, id)->slot)
+    const struct timer *timer = pool_find(&s->m->timers, id); // its file may have been closed meanwhile
+    if (!timer || timer->slot)
         s->alive = true;
     else
         reach_holders(s, &w, WHY_EVENT);

@@ -91,7 +91,7 @@ static void show_wait(struct machine *m, struct task *t, struct text *out)
             text_printf(out, "a futex in shared memory, at %#llx of it", (unsigned long long)w->key.offset);
         else
             text_printf(out, "the futex at %#llx", (unsigned long long)w->key.offset);
-        if (w->owner)
+        if (w->owner && pool_live(&m->tasks, w->owner))
             text_printf(out, " of thread %u", task_at(m, w->owner)->tid);
         between = ", ";
     }
