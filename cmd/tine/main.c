@@ -192,13 +192,36 @@ int program_start(struct tine_machine **machine, const struct command *c)
     return err < 0 ? start_failed(*machine, c->program, err) : 0;
 }
 
+// Under --root tine gives up what the program does not need. False: --confine=require, and it can't.
+static bool confine(struct tine_machine *machine, const struct command *c)
+{
+    int files, calls;
+    const char *what;
+
+    if (!c->machine.root || c->confine == CONFINE_OFF)
+        return true;
+    tine_machine_confine(machine, &files, &calls);
+    if (files == 0 && calls == 0)
+        return true;
+    if (c->confine == CONFINE_AUTO && files == -ECANCELED && calls == -ECANCELED)
+        return true; // a build with a sanitizer
+    what = files == 0 ? "seccomp" : calls == 0 ? "Landlock" : "Landlock and seccomp";
+    fprintf(stderr, "tine: --root: the host has no %s for us (%s); %s\n", what,
+            strerror(files ? -files : -calls),
+            c->confine == CONFINE_REQUIRE ? "--confine=require ends it here"
+                                          : "paths are confined by tine alone");
+    return c->confine != CONFINE_REQUIRE;
+}
+
 static int run(const struct command *c)
 {
     struct tine_machine *machine;
     double begin = seconds();
     int status = program_start(&machine, c);
 
-    if (status == 0)
+    if (status == 0 && !confine(machine, c))
+        status = EXIT_TINE;
+    else if (status == 0)
         status = finish(machine, c, begin);
     tine_machine_free(machine);
     return status;

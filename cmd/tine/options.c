@@ -272,6 +272,38 @@ static bool set_help(struct command *c, char *value)
     return c->help = true;
 }
 
+static bool set_net(struct command *c, char *value)
+{
+    c->machine.net = strcmp(value, "host") == 0 ? TINE_NET_HOST : TINE_NET_NONE;
+    return strcmp(value, "host") == 0 || strcmp(value, "none") == 0;
+}
+
+static bool set_confine(struct command *c, char *value)
+{
+    static const char *const names[] = {[CONFINE_AUTO] = "auto", [CONFINE_REQUIRE] = "require",
+                                        [CONFINE_OFF] = "off"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            c->confine = (enum confine)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_read_only(struct command *c, char *value)
+{
+    (void)value;
+    return c->machine.read_only = true;
+}
+
+static bool set_aslr(struct command *c, char *value)
+{
+    (void)value;
+    return c->machine.random_layout = true;
+}
+
 // ---- The environment ------------------------------------------------------------------------
 
 // The place of NAME in the environment; env_count when it is not there.
@@ -341,6 +373,10 @@ const char *options_getenv(const struct command *c, const char *name)
 static const struct option options[] = {
     {"--root", VALUE_NEEDED, set_root, "DIR", "this directory is / for the program"},
     {"--bind", VALUE_NEEDED, set_bind, "HOST:GUEST[:ro]", "show the host's HOST as GUEST"},
+    {"--read-only", VALUE_NONE, set_read_only, NULL, "the root cannot be changed (binds can)"},
+    {"--net", VALUE_NEEDED, set_net, "host|none", "internet sockets; the default under --root is none"},
+    {"--confine", VALUE_NEEDED, set_confine, "auto|require|off",
+     "Landlock and seccomp for tine itself, under --root"},
     {"-L", VALUE_NEEDED, set_prefix, "PREFIX", "look absolute paths up below PREFIX first"},
     {"-E", VALUE_NEEDED, set_env, "VAR=VALUE", "set a variable of the environment"},
     {"-U", VALUE_NEEDED, unset_env, "VAR", "remove a variable of the environment"},
@@ -351,6 +387,7 @@ static const struct option options[] = {
     {"--timeout", VALUE_NEEDED, set_timeout, "SEC", "stop after SEC seconds (status 124)"},
     {"--fuel", VALUE_NEEDED, set_fuel, "N", "stop after N instructions (status 124)"},
     {"--slice", VALUE_NEEDED, set_slice, "N", "instructions a thread runs before the next one"},
+    {"--aslr", VALUE_NONE, set_aslr, NULL, "addresses are random (by the seed)"},
     {"--seed", VALUE_NEEDED, set_seed, "N", "seed of everything random"},
     {"--time", VALUE_NEEDED, set_time, "virtual|real", "virtual: instructions are the clock"},
     {"--order", VALUE_NEEDED, set_order, "parent|child|random:SEED", "who runs first after fork"},

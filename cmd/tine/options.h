@@ -6,6 +6,9 @@
 
 enum stats_format { STATS_NONE, STATS_LINE, STATS_JSON };
 
+// Whether tine shuts itself in under --root: as far as the host lets it; or not at all otherwise.
+enum confine { CONFINE_AUTO, CONFINE_REQUIRE, CONFINE_OFF };
+
 struct command {
     struct tine_options machine;
     enum stats_format stats;
@@ -18,6 +21,7 @@ struct command {
     size_t env_count, env_room;
     bool compare; // the word before the options was "compare"
     bool json;
+    enum confine confine;
     bool help, version;
 };
 

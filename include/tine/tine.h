@@ -61,6 +61,13 @@ enum tine_vfork {
 // What runs guest code. The default is the translator (JIT) where the host allows it.
 enum tine_jit { TINE_JIT_DEFAULT, TINE_JIT_ON, TINE_JIT_OFF, TINE_JIT_LOCKSTEP };
 
+// Sockets of the internet families. AF_UNIX ones are the machine's own, always.
+enum tine_net {
+    TINE_NET_AUTO, // TINE_NET_NONE with a root, else TINE_NET_HOST
+    TINE_NET_HOST, // they are the host's
+    TINE_NET_NONE, // there are none: EAFNOSUPPORT, also for the loopback
+};
+
 // A host directory or file that the machine sees under another path.
 struct tine_bind {
     const char *host, *guest;
@@ -113,6 +120,9 @@ struct tine_options {
     enum tine_vfork vfork;
     enum tine_jit jit;   // LOCKSTEP: the JIT's results are compared with the interpreter's
     enum tine_order order; // who runs first after a fork
+    enum tine_net net;
+    bool read_only;      // nothing below root (or the host's /, without) is changed: EROFS. Binds say for themselves
+    bool random_layout;  // programs, libraries, heap and stack lie elsewhere after each exec, by the seed
     bool init;           // the program is pid 1 (else 2, and tine's own reaper is pid 1)
     bool wait_all;       // the machine ends with its last process, not with the program
     bool strace;         // system calls, signals and ends of processes, a line each, as strace -f
@@ -187,6 +197,13 @@ void tine_machine_set_callbacks(struct tine_machine *machine, const struct tine_
 // Why tine_machine_start failed, in words: "/bin/sh is x86-64: give --root or -L". NULL when the
 // errno says it all. Lives as long as the machine.
 const char *tine_machine_error(const struct tine_machine *machine);
+
+// Shuts the calling process in, for good: Landlock allows it nothing but the machine's root, binds and
+// inherited descriptors; seccomp, nothing but the calls that a machine makes. For a process that has
+// nothing else to do; after tine_machine_start, before tine_machine_run. Why the one or the other could
+// not be had (0 = it is in force, else -ENOSYS, -EPERM, ...) comes back in *files and *calls; -EINVAL
+// in both: the machine has no root.
+void tine_machine_confine(struct tine_machine *machine, int *files, int *calls);
 
 // Runs until the program has ended or is stopped, or fuel or time is used up.
 void tine_machine_run(struct tine_machine *machine, struct tine_result *result);

@@ -4,6 +4,7 @@
 #include <tine/tine.h>
 
 #include "base/alloc.h"
+#include "host/confine.h"
 #include "jit/jit.h"
 #include "kernel/control.h"
 #include "kernel/machine.h"
@@ -116,9 +117,11 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .vfork_hang = from->vfork_hang,
         .stats = from->walk_counters,
         .wait_all = from->wait_all,
+        .net = from->net == TINE_NET_AUTO ? !from->root : from->net == TINE_NET_HOST,
+        .random_layout = from->random_layout,
         .init = from->init,
         .fs = {.root = from->root, .prefix = from->prefix, .nbinds = from->nbinds,
-               .borrowed = !from->own_process},
+               .borrowed = !from->own_process, .read_only = from->read_only},
     };
     for (int i = 0; i < from->nbinds; i++)
         to->fs.binds[i] = (struct fs_bind){
@@ -202,6 +205,14 @@ int tine_machine_new(struct tine_machine **out, const struct tine_options *optio
     answer_dumps(t);
     *out = t;
     return 0;
+}
+
+void tine_machine_confine(struct tine_machine *machine, int *files, int *calls)
+{
+    struct machine *m = machine->machine;
+
+    *files = fs_confine(m->fs, m->options.net);
+    *calls = m->options.fs.root ? confine_calls(m->options.net) : -EINVAL;
 }
 
 void tine_machine_free(struct tine_machine *machine)

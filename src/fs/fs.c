@@ -212,6 +212,11 @@ int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 m
         host_close(fd);
         return r;
     }
+    bool device = type == ABI_S_IFBLK || (type == ABI_S_IFCHR && !dev_of_rdev(s->st_rdev));
+    if (device && !(flags & ABI_O_PATH) && !fs->mounts[0].whole) {
+        host_close(fd); // a device of the host, left in the root: not the guest's
+        return -ENXIO;
+    }
     if (flags & ABI_O_PATH) {
         kind = FILE_PATH;
     } else if (type == ABI_S_IFREG || type == ABI_S_IFBLK) {
@@ -257,6 +262,9 @@ int fs_stdio(struct fs *fs, int host_fd, file_t *out)
         return r;
     u32 type = s.st_mode & ABI_S_IFMT;
     enum file_kind kind = FILE_STREAM;
+    char where[ABI_PATH_MAX];
+    if (type == ABI_S_IFDIR && mount_path(fs, 1, host_fd, where, sizeof where) < 0)
+        return -EBADF; // a directory outside of the root would be a way to all that is below it
     if (type == ABI_S_IFREG || type == ABI_S_IFBLK)
         kind = FILE_HOST;
     else if (type == ABI_S_IFDIR)

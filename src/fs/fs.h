@@ -115,6 +115,7 @@ struct fs_options {
     const char *prefix; // -L: absolute paths are looked up there first; NULL = none
     struct fs_bind binds[16];
     int nbinds;
+    bool read_only; // the root is
     bool has_umask; // else the process's own umask is taken, and set to 0 for good; 022 if borrowed
     u32 umask;      // to start with
     bool borrowed;  // the process is somebody else's too: its umask and its limits stay as they are
@@ -186,6 +187,10 @@ struct fs *fs_copy(struct forking *f, struct fs *from);
 
 // A reference of the host descriptor that a file, or whatever of the kernel's, holds is given back.
 void fs_host_close(struct fs *fs, int fd);
+// Landlock for the whole process (host/confine.h), once root, binds and inherited descriptors are open.
+// -EINVAL: without a root there is nothing to be confined to.
+MUST_CHECK int fs_confine(struct fs *fs, bool net);
+
 struct file *file_at(struct fs *fs, file_t id); // borrowed; NULL for a bad id
 void file_get(struct fs *fs, file_t id);
 void file_put(struct fs *fs, file_t id); // the last one closes

@@ -105,7 +105,7 @@ int mounts_new(struct fs *fs, const struct fs_options *options)
     int root = host_openat(HOST_CWD, options->root ? options->root : "/", AS_DIR, 0);
     if (root < 0)
         return root;
-    int r = mount_add(fs, MOUNT_HOST, "", root, false);
+    int r = mount_add(fs, MOUNT_HOST, "", root, options->read_only);
     if (r)
         return r;
     fs->mounts[0].whole = !options->root;

@@ -108,10 +108,16 @@ int path_mkdir(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
 int path_mknod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 mode, u64 rdev)
 {
     struct parent p;
+    u32 type = mode & ABI_S_IFMT;
     int r = find_new(fs, c, dir, path, &p);
     if (r)
         return r;
-    r = host_mknodat(p.fd, p.name, mode & ~c->c->umask, rdev);
+    // A device node is a way to the host's devices.
+    bool device = type == ABI_S_IFBLK || (type == ABI_S_IFCHR && rdev);
+    if (device && !fs->mounts[0].whole)
+        r = -EPERM;
+    else
+        r = host_mknodat(p.fd, p.name, mode & ~c->c->umask, rdev);
     parent_clear(&p);
     return r;
 }

@@ -1,5 +1,7 @@
 #include "host/clock.h"
 
+#include <stdio.h>
+#include <sys/utsname.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -30,6 +32,15 @@ int host_wait(struct host_pollfd *fds, u32 n, i64 timeout_ns)
     struct timespec ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
     int r = ppoll((struct pollfd *)fds, n, timeout_ns < 0 ? NULL : &ts, NULL);
     return r < 0 ? 0 : r;
+}
+
+int host_name(char *buf, size_t cap)
+{
+    struct utsname u;
+    if (uname(&u))
+        return 0;
+    int n = snprintf(buf, cap, "%s", u.nodename);
+    return (size_t)n < cap ? n : (int)cap - 1;
 }
 
 u32 host_uid(void)

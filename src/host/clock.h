@@ -9,6 +9,7 @@ u64 host_realtime(void);  // ns since 1970
 struct host_pollfd { int fd; short events, revents; }; // poll(2)'s struct
 // poll(2), to the nanosecond; -1 = no limit. Descriptors ready, 0 for a time-out or a signal.
 int host_wait(struct host_pollfd *fds, u32 n, i64 timeout_ns);
+int host_name(char *buf, size_t cap); // the host's name, NUL-terminated: its length, 0 = none
 u32 host_uid(void);
 u32 host_gid(void);
 int host_event_new(void);           // an eventfd, nonblocking; -errno

@@ -29,11 +29,14 @@
 #define SCRIPT_DEPTH 5
 #define HEAD_BYTES 256
 
+enum { SLIDE_PROGRAM, SLIDE_STACK, SLIDE_HEAP, SLIDE_MAPPINGS, SLIDES };
+
 struct image {
     struct mm *mm;
     gva_t entry, base, phdr, program_entry; // entry: where to start; base: the interpreter's
     u64 phnum;
     bool executable_stack; // PT_GNU_STACK asks for it
+    u64 slide[SLIDES];     // bytes up or down from the usual place
     gva_t top; // end of the program, where the heap begins
 };
 
@@ -137,7 +140,8 @@ static int load_elf(struct machine *m, struct mm *mm, const struct program *p, c
         }
     }
     if (h.type == ELF_DYN) {
-        struct map_request q = {.addr = is_interpreter ? 0 : PIE_BASE, .length = high - low};
+        struct map_request q = {.addr = is_interpreter ? 0 : PIE_BASE + im->slide[SLIDE_PROGRAM],
+                                .length = high - low};
         gva_t at;
         r = mm_map(mm, &q, &at); // a place for all of it; the segments replace it
         if (r == 0)
@@ -221,6 +225,16 @@ static u32 count_strings(char **list, u64 *bytes, int *error)
     return n;
 }
 
+// --aslr: where the image lies, within bounds that leave its parts in their order.
+static void slide(struct machine *m, struct image *im)
+{
+    static const u32 pages[SLIDES] = {[SLIDE_PROGRAM] = 1u << 18, [SLIDE_STACK] = 1u << 11,
+                                      [SLIDE_HEAP] = 1u << 11, [SLIDE_MAPPINGS] = 1u << 18};
+    for (u32 i = 0; m->options.random_layout && i < SLIDES; i++)
+        im->slide[i] = machine_random(m) % pages[i] * PAGE_SIZE;
+    im->mm->map_slide = im->slide[SLIDE_MAPPINGS];
+}
+
 // Builds argc, argv, envp and auxv below the strings. *out is the initial sp.
 static int build_stack(struct machine *m, struct group *g, struct image *im, const char *execfn,
                        char **argv, char **envp, gva_t *out)
@@ -232,8 +246,9 @@ static int build_stack(struct machine *m, struct group *g, struct image *im, con
     if (r || bytes > ARG_MAX_BYTES)
         return -E2BIG;
     u64 first = MAX(STACK_FIRST, ALIGN_UP(bytes + 4 * PAGE_SIZE, PAGE_SIZE));
-    r = mm_map_stack(mm, STACK_TOP, first, im->executable_stack);
-    gva_t sp = STACK_TOP - 16;
+    gva_t top = STACK_TOP - im->slide[SLIDE_STACK];
+    r = mm_map_stack(mm, top, first, im->executable_stack);
+    gva_t sp = top - 16;
     u64 random[2] = {machine_random(m), machine_random(m)};
     u64 n = argc + envc + 3 + 2 * 20;
     u64 *words = mem_zalloc(n * sizeof *words);
@@ -478,6 +493,7 @@ static i64 exec_file(struct machine *m, struct task *t, const struct program *p,
     im.mm->stack_limit = g->limit[G_RLIMIT_STACK][0];
     im.mm->as_limit = g->limit[G_RLIMIT_AS][0];
     im.mm->data_limit = g->limit[G_RLIMIT_DATA][0];
+    slide(m, &im);
     r = map_vdso(m, im.mm);
     if (r == 0)
         r = load_elf(m, im.mm, p, name, false, &im, interp);
@@ -492,7 +508,7 @@ static i64 exec_file(struct machine *m, struct task *t, const struct program *p,
             snprintf(m->error, sizeof m->error, "%s needs %.150s: give --root or -L", name, interp);
         }
     }
-    im.mm->brk_start = im.mm->brk = ALIGN_UP(im.top, PAGE_SIZE);
+    im.mm->brk_start = im.mm->brk = ALIGN_UP(im.top, PAGE_SIZE) + im.slide[SLIDE_HEAP];
     if (r == 0)
         r = build_stack(m, g, &im, name, argv, envp, &sp);
     i64 done = r == -EFAULT ? -ENOEXEC : r;

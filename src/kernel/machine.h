@@ -28,6 +28,8 @@ struct machine_options {
     bool virtual_time;
     bool verbose, wait_all, init;
     bool vfork_hang;    // a vfork deadlock is left alone
+    bool net;           // AF_INET through the host
+    bool random_layout; // --aslr
     const struct engine *engine; // NULL = the interpreter
     bool stats;         // also count what takes a walk (frames_would_copy, frames_thrown_away)
     struct fs_options fs;

@@ -6,24 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/file.h"
+#include "host/clock.h"
 
 #define NS 1000000000u
 
 void proc_hostname(struct machine *m, char *buf, size_t cap)
 {
     (void)m;
-    i64 n = -ENOENT;
-    int fd = host_openat(HOST_CWD, "/proc/sys/kernel/hostname", ABI_O_RDONLY, 0);
-    if (fd >= 0) {
-        n = host_pread(fd, buf, cap - 1, 0);
-        host_close(fd);
-    }
+    int n = host_name(buf, cap);
     if (n <= 0)
-        n = snprintf(buf, cap, "tine");
-    while (n > 0 && buf[n - 1] == '\n')
-        n--;
-    buf[n] = 0;
+        (void)snprintf(buf, cap, "tine");
 }
 
 // ---- contents

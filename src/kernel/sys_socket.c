@@ -226,7 +226,7 @@ i64 sys_socket(struct machine *m, struct task *t, const u64 *a)
         family = G_AF_UNIX;
     if (family == G_AF_UNIX)
         r = unix_type(&type, notify ? 0 : a[2]);
-    else if ((family != G_AF_INET && family != G_AF_INET6) || m->options.fs.root)
+    else if ((family != G_AF_INET && family != G_AF_INET6) || !m->options.net)
         r = -EAFNOSUPPORT;
     else
         r = host_fd = host_socket((int)family, (int)type, (int)a[2]);

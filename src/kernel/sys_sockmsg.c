@@ -83,7 +83,7 @@ static int rights_arg(struct machine *m, struct task *t, gva_t at, u64 bytes, st
     int r = n ? uaccess_read(t->mm, fds, at, n * sizeof fds[0]) : 0;
     for (u64 i = 0; r == 0 && i < n; i++) {
         file_t file = fd_arg(t, (u64)(i64)fds[i]);
-        if (!file || file_at(m->fs, file)->kind == FILE_PATH)
+        if (!file) // O_PATH descriptors may be passed, too (unix(7))
             return -EBADF;
         with->files[with->nfiles++] = file;
     }

@@ -49,7 +49,7 @@ static int find_place(struct mm *m, const struct map_request *q, gva_t *out)
             return 0;
         }
     }
-    gva_t top = MM_TOP - MAX(MAP_GAP, MIN(m->stack_limit, MM_TOP / 6 * 5) + (1UL << 20));
+    gva_t top = MM_TOP - MAX(MAP_GAP, MIN(m->stack_limit, MM_TOP / 6 * 5) + (1UL << 20)) - m->map_slide;
     if (find_gap_down(m, ALIGN_DOWN(top, PAGE_SIZE), q->length, out) == 0)
         return 0;
     return find_gap_down(m, MM_TOP - (16UL << 20), q->length, out);

@@ -1,0 +1,68 @@
+// What of the host's files the machine may still need, told to Landlock.
+#include <errno.h>
+#include <string.h>
+
+#include "fs/internal.h"
+#include "host/confine.h"
+
+static int allow_mounts(struct fs *fs, struct confine *c)
+{
+    for (u32 i = 0; i < fs->nmounts; i++) {
+        const struct mount *m = &fs->mounts[i];
+        int r = m->fd < 0 ? 0 : confine_allow(c, m->fd, m->ro ? CONFINE_READ_TREE : CONFINE_TREE);
+        if (r)
+            return r;
+    }
+    return fs->prefix_fd < 0 ? 0 : confine_allow(c, fs->prefix_fd, CONFINE_READ_TREE);
+}
+
+// What came with the process may be opened again by the name of its descriptor; directories not.
+static int allow_inherited(struct fs *fs, struct confine *c)
+{
+    for (file_t id = 0; (id = pool_next(&fs->files, id));) {
+        const struct file *f = file_at(fs, id);
+        if (!(f->how & (FILE_INHERITED | FILE_TWIN)) || f->kind == FILE_DIR || f->host_fd < 0)
+            continue;
+        int r = confine_allow(c, f->host_fd, CONFINE_FILE);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+// The machine's own /dev/shm goes at the end.
+static int allow_shm(struct fs *fs, struct confine *c)
+{
+    char up[ABI_PATH_MAX];
+    size_t n = fs->shm_path ? strlen(fs->shm_path) : 0;
+    while (n && fs->shm_path[n - 1] != '/')
+        n--;
+    if (!n || n >= sizeof up)
+        return 0;
+    memcpy(up, fs->shm_path, n);
+    up[n] = 0;
+    return confine_allow_path(c, up, CONFINE_RMDIR);
+}
+
+int fs_confine(struct fs *fs, bool net)
+{
+    struct confine c;
+    if (fs->mounts[0].whole)
+        return -EINVAL; // there is nothing to be confined to
+    int r = confine_begin(&c, net);
+    if (r)
+        return r;
+    r = allow_mounts(fs, &c);
+    if (r == 0)
+        r = allow_inherited(fs, &c);
+    if (r == 0)
+        r = allow_shm(fs, &c);
+    if (r == 0)
+        r = confine_allow_path(&c, "/dev/null", CONFINE_FILE);
+    if (r == 0)
+        r = confine_allow_path(&c, "/dev/tty", CONFINE_FILE);
+    if (r == 0)
+        r = confine_files(&c);
+    confine_end(&c);
+    return r;
+}
