@@ -76,6 +76,7 @@ static int destination(struct machine *m, struct task *t, struct socket *s, gva_
 
 static int rights_arg(struct machine *m, struct task *t, gva_t at, u64 bytes, struct sending *with)
 {
+    (void)m;
     i32 fds[G_SCM_MAX_FD];
     u64 n = bytes / sizeof fds[0];
     if (with->nfiles + n > G_SCM_MAX_FD)
