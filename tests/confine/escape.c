@@ -502,7 +502,7 @@ int main(int argc, char **argv)
         int status;
         pid_t child = fork();
         if (!child) {
-            alarm(20);
+            alarm(10);
             if (chdir("/") < 0)
                 _exit(3);
             ways[i].run();
