@@ -110,6 +110,14 @@ void host_raise_fd_limit(void)
     }
 }
 
+void host_core_limit(u64 *soft, u64 *hard)
+{
+    struct rlimit r = {0, 0};
+    (void)!getrlimit(RLIMIT_CORE, &r);
+    *soft = r.rlim_cur == RLIM_INFINITY ? ~0ULL : r.rlim_cur;
+    *hard = r.rlim_max == RLIM_INFINITY ? ~0ULL : r.rlim_max;
+}
+
 int host_dup(int fd)
 {
     return result_int(fcntl(fd, F_DUPFD_CLOEXEC, 3));

@@ -16,6 +16,7 @@ void host_close(int fd);
 // Puts /dev/null in the place of standard input or output, so that the other end of a pipe sees it
 // closed. Standard error stays: tine's own words go there.
 void host_blank(int fd);
+void host_core_limit(u64 *soft, u64 *hard); // RLIMIT_CORE: bytes, ~0 = no limit
 void host_raise_fd_limit(void); // as many descriptors as the hard limit allows
 MUST_CHECK int host_dup(int fd);
 MUST_CHECK int host_fd_flags(int fd); // F_GETFL, -EBADF

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "kernel/core.h"
 #include "kernel/cpu_time.h"
 #include "kernel/machine.h"
 #include "kernel/sys_pidfd.h"
@@ -223,6 +224,7 @@ static void reparent_children(struct machine *m, struct group *g)
 static void last_thread_gone(struct machine *m, struct group *g)
 {
     g->dead = true;
+    core_dropped(m, g);
     g->stopped = false;
     m->stats.exits++;
     if (g->id == m->init_group) { // the program as pid 1: the world ends with it

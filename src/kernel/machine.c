@@ -1,5 +1,6 @@
 // The machine: made, started, run.
 
+#include "kernel/core.h"
 #include "kernel/async.h"
 #include "kernel/machine.h"
 #include "kernel/elf.h"
@@ -112,6 +113,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     ipc_init(m);
     mqueue_init(m);
     m->lease_break_time = 45;
+    strcpy(m->core_pattern, "core");
     int r = store_new(&m->store, o->memory);
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
         m->options.max_procs = MAX(m->store->limit / 32, 1000u);
@@ -331,6 +333,10 @@ static void run_task(struct machine *m, struct task *t)
     if (unlikely(t->vfork_watch != 0))
         vfork_watch_arm(m, t);
     while (t->state == TASK_RUNNABLE && !m->finished) {
+        if (unlikely(group_of(m, t)->core != 0)) {
+            core_step(m, t);
+            break;
+        }
         if (t->call.active) {
             if (group_of(m, t)->stopped && !t->trace && !signal_pending(m, t)) {
                 t->state = TASK_STOPPED;
@@ -340,8 +346,8 @@ static void run_task(struct machine *m, struct task *t)
         }
         if (t->state != TASK_RUNNABLE || !ready(m, t))
             break;
-        if (t->call.active)
-            continue; // a call without a handler to run goes on
+        if (t->call.active || group_of(m, t)->core)
+            continue; // a call without a handler to run goes on; a core file begins
         if (m->need_resched || m->cpu->retired >= slice_end) {
             sched_enqueue(m, t, false);
             break;

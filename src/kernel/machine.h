@@ -109,6 +109,8 @@ struct machine {
     bool packets_going;
     u64 socket_serial;
     u64 lease_break_time;   // seconds
+    char core_pattern[128];  // core(5)
+    u64 core_uses_pid;
     bool changes_identity;  // tine runs as root: the host judges each call by its guest's ids ...
     u32 host_fsuid, host_fsgid; // ... which are now these
     file_t async_due;       // files with O_ASYNC that something happened to

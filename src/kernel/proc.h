@@ -31,6 +31,8 @@ int proc_task_list(struct machine *m, const struct proc_target *p, const char *n
                    struct strbuf *out);
 u64 proc_instructions(struct machine *m, const struct proc_target *p);
 
+int proc_auxv(struct machine *m, const struct proc_target *p, struct strbuf *s);
+
 // ---- proc_maps.c
 int proc_maps(struct machine *m, const struct proc_target *p, struct strbuf *out);
 int proc_smaps(struct machine *m, const struct proc_target *p, struct strbuf *out);

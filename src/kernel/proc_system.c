@@ -222,6 +222,7 @@ struct setting {
 #define SETTING(path, member, n) {path, offsetof(struct machine, member), n}
 
 static const struct setting settings[] = {
+    SETTING("sys/kernel/core_uses_pid", core_uses_pid, 1),
     SETTING("sys/kernel/msgmax", ipc.msgmax, 1), SETTING("sys/kernel/msgmnb", ipc.msgmnb, 1),
     SETTING("sys/kernel/msgmni", ipc.msgmni, 1), SETTING("sys/kernel/sem", ipc.sem_limit, 4),
     SETTING("sys/kernel/shmall", ipc.shmall, 1), SETTING("sys/kernel/shmmax", ipc.shmmax, 1),
@@ -245,6 +246,23 @@ static const struct setting *setting_find(const char *rel)
 static u64 *setting_values(struct machine *m, const struct setting *v)
 {
     return (u64 *)((char *)m + v->offset);
+}
+
+static int show_core_pattern(struct machine *m, struct strbuf *s)
+{
+    return strbuf_printf(s, "%s\n", m->core_pattern);
+}
+
+// A program to pipe the core file to (core(5), "|") is nothing that a machine has.
+static i64 write_core_pattern(struct machine *m, const char *text, size_t n)
+{
+    const char *end = memchr(text, '\n', n);
+    size_t len = end ? (size_t)(end - text) : n;
+    if (len >= sizeof m->core_pattern || (len && *text == '|'))
+        return -EINVAL;
+    memset(m->core_pattern, 0, sizeof m->core_pattern);
+    memcpy(m->core_pattern, text, len);
+    return (i64)n;
 }
 
 // Stands for show_setting in a row: that one wants to know which.
@@ -302,8 +320,8 @@ static const struct row rows[] = {
     {"sys/fs/protected_symlinks", NULL, "1\n"},
     {"sys/fs/suid_dumpable", NULL, "0\n"},
     {"sys/kernel/cap_last_cap", NULL, "40\n"},
-    {"sys/kernel/core_pattern", NULL, "core\n"},
-    {"sys/kernel/core_uses_pid", NULL, "0\n"},
+    {"sys/kernel/core_pattern", show_core_pattern, NULL},
+    {"sys/kernel/core_uses_pid", a_setting, NULL},
     {"sys/kernel/domainname", NULL, "(none)\n"},
     {"sys/kernel/hostname", show_hostname, NULL},
     {"sys/kernel/msgmax", a_setting, NULL},
@@ -401,7 +419,7 @@ int proc_system_kind(struct machine *m, const char *rel, u32 *mode)
             continue;
         if (is_link(&rows[i]))
             return PROC_LINK;
-        *mode = setting_find(rel) ? 0644 : 0444;
+        *mode = setting_find(rel) || rows[i].show == show_core_pattern ? 0644 : 0444;
         return PROC_FILE;
     }
     return -ENOENT;
@@ -437,9 +455,12 @@ static i64 write_setting(struct machine *m, const struct setting *v, const char 
 i64 proc_system_write(struct machine *m, const char *rel, const char *text, size_t n)
 {
     const struct setting *v = setting_find(rel);
-    if (!v)
+    bool pattern = strcmp(rel, "sys/kernel/core_pattern") == 0;
+    if (!v && !pattern)
         return -EACCES;
     bool root = !m->current || group_of(m, task_at(m, m->current))->euid == 0;
+    if (root && pattern)
+        return write_core_pattern(m, text, n);
     return root ? write_setting(m, v, text, n) : -EPERM;
 }
 

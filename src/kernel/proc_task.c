@@ -158,7 +158,7 @@ static int show_statm(struct machine *m, const struct proc_target *p, struct str
                          (ull)z.shared, (ull)z.text, (ull)(z.data + z.stack));
 }
 
-static void status_memory(const struct mm *mm, struct strbuf *s)
+static void status_memory(const struct mm *mm, bool dumping, struct strbuf *s)
 {
     struct sizes z = sizes_of(mm);
     const struct {
@@ -173,7 +173,7 @@ static void status_memory(const struct mm *mm, struct strbuf *s)
     for (u32 i = 0; mm && i < ARRAY_LEN(rows); i++)
         (void)strbuf_printf(s, "%s:\t%8llu kB\n", rows[i].name, (ull)(rows[i].pages * 4));
     if (mm)
-        (void)strbuf_puts(s, "CoreDumping:\t0\nTHP_enabled:\t0\n");
+        (void)strbuf_printf(s, "CoreDumping:\t%d\nTHP_enabled:\t0\n", dumping);
 }
 
 static void status_signals(struct machine *m, const struct proc_target *p, struct strbuf *s)
@@ -206,7 +206,7 @@ static int show_status(struct machine *m, const struct proc_target *p, struct st
                         p->t && p->t->files ? ALIGN_UP(p->t->files->open, 64u) : 0, g->egid);
     (void)strbuf_printf(s, "NStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\n", g->pid, pid, g->pgid,
                         g->sid);
-    status_memory(mm_of(p), s);
+    status_memory(mm_of(p), g->core != 0, s);
     status_signals(m, p, s);
     return strbuf_puts(s, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n"
                           "Speculation_Store_Bypass:\tunknown\n"
@@ -257,7 +257,7 @@ static gva_t vector_end(struct mm *mm, gva_t at)
 }
 
 // The start of the stack holds argc, argv, 0, envp, 0, auxv.
-static int show_auxv(struct machine *m, const struct proc_target *p, struct strbuf *s)
+int proc_auxv(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {
     (void)m;
     struct mm *mm = mm_of(p);
@@ -420,7 +420,7 @@ static const struct row rows[] = {
     {"cwd", PROC_LINK, 0777, NULL},
     {"exe", PROC_LINK, 0777, NULL},
     {"root", PROC_LINK, 0777, NULL},
-    {"auxv", PROC_FILE, 0400, show_auxv},
+    {"auxv", PROC_FILE, 0400, proc_auxv},
     {"autogroup", PROC_FILE, 0644, show_autogroup},
     {"cgroup", PROC_FILE, 0444, show_cgroup},
     {"children", PROC_FILE, 0444, show_children}, // only below a task

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/forking.h"
 #include "base/panic.h"
+#include "kernel/core.h"
 #include "kernel/machine.h"
 #include "kernel/timer.h"
 #include "kernel/trace.h"
@@ -18,10 +19,6 @@
 #define SIGNALS_IGNORED (SIGBIT(G_SIGCHLD) | SIGBIT(G_SIGCONT) | SIGBIT(G_SIGURG) | SIGBIT(G_SIGWINCH))
 #define SIGNALS_STOP \
     (SIGBIT(G_SIGSTOP) | SIGBIT(G_SIGTSTP) | SIGBIT(G_SIGTTIN) | SIGBIT(G_SIGTTOU))
-#define SIGNALS_CORE                                                                              \
-    (SIGBIT(G_SIGQUIT) | SIGBIT(G_SIGILL) | SIGBIT(G_SIGTRAP) | SIGBIT(G_SIGABRT) |               \
-     SIGBIT(G_SIGBUS) | SIGBIT(G_SIGFPE) | SIGBIT(G_SIGSEGV) | SIGBIT(G_SIGXCPU) |                \
-     SIGBIT(G_SIGXFSZ) | SIGBIT(G_SIGSYS))
 #define SIGNALS_FAULT                                                                             \
     (SIGBIT(G_SIGSEGV) | SIGBIT(G_SIGBUS) | SIGBIT(G_SIGILL) | SIGBIT(G_SIGTRAP) | SIGBIT(G_SIGFPE))
 #define SIGNALS_UNBLOCKABLE (SIGBIT(G_SIGKILL) | SIGBIT(G_SIGSTOP))
@@ -395,14 +392,14 @@ void signal_force(struct machine *m, struct task *t, const struct g_siginfo *inf
     u32 n = (u32)info->signo;
     if (t->mask & SIGBIT(n) || action_of(t, n)->handler == HANDLER_IGN) {
         if (sighand_own(m, t->sighand)) {
-            group_exit(m, group_of(m, t), (i32)n);
+            signal_ends(m, t, info);
             return;
         }
         t->sighand->actions->at[n - 1].handler = HANDLER_DFL;
         t->mask &= ~SIGBIT(n);
     }
     if (queue_add(m, group_of(m, t), &t->pending, info))
-        group_exit(m, group_of(m, t), (i32)n);
+        signal_ends(m, t, info);
 }
 
 void group_stop(struct machine *m, struct group *g, u8 signal)
@@ -536,7 +533,8 @@ static void run_handler(struct machine *m, struct task *t, u32 n, struct g_sigin
     struct g_sigaction act = *action_of(t, n);
     finish_call(m, t, &act);
     if (push_frame(m, t, &act, info)) {
-        group_exit(m, group_of(m, t), G_SIGSEGV);
+        const struct g_siginfo fault = {.signo = G_SIGSEGV, .code = G_SI_KERNEL};
+        signal_ends(m, t, &fault);
         return;
     }
     t->restore_mask = false;
@@ -572,12 +570,7 @@ static bool act_by_default(struct machine *m, struct task *t, u32 n, const struc
 {
     struct group *g = group_of(m, t);
     if (!(SIGBIT(n) & SIGNALS_STOP)) {
-        if (t->trace && n != G_SIGKILL && trace_event(m, t, EVENT_EXIT, n)) {
-            trace_of(m, t)->due |= DUE_DEATH;
-            trace_of(m, t)->inject = (i32)n;
-        } else {
-            group_exit(m, g, (i32)n);
-        }
+        signal_ends(m, t, info);
         return true;
     }
     if (n != G_SIGSTOP && group_is_orphaned(m, g))

@@ -17,7 +17,7 @@ static void default_limits(struct group *g)
     for (int i = 0; i < G_RLIM_COUNT; i++)
         g->limit[i][0] = g->limit[i][1] = G_RLIM_INFINITY;
     g->limit[G_RLIMIT_STACK][0] = 8UL << 20;
-    g->limit[G_RLIMIT_CORE][0] = 0;
+    host_core_limit(&g->limit[G_RLIMIT_CORE][0], &g->limit[G_RLIMIT_CORE][1]);
     g->limit[G_RLIMIT_NOFILE][0] = 1024;
     g->limit[G_RLIMIT_NOFILE][1] = 1048576;
     g->limit[G_RLIMIT_NPROC][0] = g->limit[G_RLIMIT_NPROC][1] = 127000;

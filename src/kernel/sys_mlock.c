@@ -260,6 +260,12 @@ static bool advice_marks(u32 advice, u32 *clear, u32 *set)
     case MADV_DOFORK:
         *clear = REGION_DONTFORK;
         return true;
+    case MADV_DONTDUMP:
+        *set = REGION_DONTDUMP;
+        return true;
+    case MADV_DODUMP:
+        *clear = REGION_DONTDUMP;
+        return true;
     case MADV_WIPEONFORK:
         *set = REGION_WIPEONFORK;
         return true;

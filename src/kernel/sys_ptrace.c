@@ -86,19 +86,16 @@ enum { NT_PRSTATUS = 1, NT_PRFPREG = 2 };
 struct user_regs { u64 pc, x[31]; };
 struct user_fpregs { u64 f[32]; u32 fcsr, pad; };
 
-static void save(const struct task *of, u64 set, void *to)
+void task_registers(const struct task *of, u64 to[32])
 {
-    const struct regs *r = &of->regs;
-    if (set == NT_PRSTATUS) {
-        struct user_regs *u = to;
-        u->pc = r->pc;
-        memcpy(u->x, &r->x[1], sizeof u->x);
-    } else {
-        struct user_fpregs *u = to;
-        memcpy(u->f, r->f, sizeof u->f);
-        u->fcsr = r->frm << 5 | r->fflags;
-        u->pad = 0;
-    }
+    to[0] = of->regs.pc;
+    memcpy(&to[1], &of->regs.x[1], 31 * sizeof *to);
+}
+
+void task_fp_registers(const struct task *of, u64 to[33])
+{
+    memcpy(to, of->regs.f, 32 * sizeof *to);
+    to[32] = (u64)(of->regs.frm << 5 | of->regs.fflags);
 }
 
 static void load(struct task *of, u64 set, const void *from)
@@ -118,7 +115,7 @@ static void load(struct task *of, u64 set, const void *from)
 
 static i64 regset(struct task *t, struct task *of, u64 set, gva_t iov_at, bool write)
 {
-    union { struct user_regs x; struct user_fpregs f; } u;
+    union { struct user_regs x; struct user_fpregs f; u64 words[33]; } u;
     u64 iov[2], size = set == NT_PRSTATUS ? sizeof u.x : sizeof u.f;
     if (set != NT_PRSTATUS && set != NT_PRFPREG)
         return -EINVAL;
@@ -128,7 +125,10 @@ static i64 regset(struct task *t, struct task *of, u64 set, gva_t iov_at, bool w
     if (iov[1] % sizeof(u64))
         return -EINVAL;
     u64 n = MIN(iov[1], size);
-    save(of, set, &u);
+    if (set == NT_PRSTATUS)
+        task_registers(of, u.words);
+    else
+        task_fp_registers(of, u.words);
     if (write) {
         r = uaccess_read(t->mm, &u, iov[0], n);
         if (r == 0)

@@ -71,6 +71,7 @@ int group_new(struct machine *m, struct group *parent, u32 pid, struct group **o
         g->subreaper = false;
         g->pdeath_signal = 0;
         g->pidfds = 0;
+        g->core = 0;
         g->tracees = 0;
         memset(g->itimer_value, 0, sizeof g->itimer_value);
         memset(g->itimer_interval, 0, sizeof g->itimer_interval);

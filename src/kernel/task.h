@@ -109,6 +109,7 @@ struct group {
     u32 timers, ntimers; // of timer_create: first in pool `timers`
     i32 next_timer;     // number of the next one
     u32 tracees;        // first of those that it traces, pool `traces`
+    u32 core;           // that it is writing, pool `cores`; 0 = none
     u32 pidfds;         // open descriptions that name it
     u64 instructions, child_instructions, calls, child_calls; // of ended threads; of reaped children
     u64 start_time;

@@ -73,4 +73,8 @@ void trace_tracer_ends(struct machine *m, struct group *g);
 void notify_exit(struct machine *m, struct group *g);
 bool trace_keeps_zombie(struct machine *m, struct group *g); // told the tracer, which is not the parent
 
+// As debuggers and core files have them: pc, x1..x31; f0..f31, fcsr.
+void task_registers(const struct task *of, u64 to[32]);
+void task_fp_registers(const struct task *of, u64 to[33]);
+
 #endif

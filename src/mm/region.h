@@ -19,6 +19,7 @@ enum {
     REGION_NOWRITE = 32,    // a shared mapping of a file opened for reading only: never writable
     REGION_VDSO = 64,
     REGION_LOCKED = 128,
+    REGION_DONTDUMP = 256,   // not in a core file
 };
 
 struct region {
