@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-enum form { FORM_RM, FORM_RM_B, FORM_MR, FORM_MR_B, FORM_M, FORM_M_B, FORM_MI8, FORM_MI32, FORM_ALU,
-            FORM_RMI8, FORM_RMI32, FORM_MR_I8, FORM_O, FORM_OI32, FORM_OI64, FORM_REL, FORM_NONE,
-            FORM_VRVM, FORM_VRMV, FORM_VRM, FORM_VRMI8 };
+enum form { FORM_RM, FORM_RM_B, FORM_MR, FORM_MR_B, FORM_M, FORM_M_B, FORM_MI8, FORM_MI8_B, FORM_MI32,
+            FORM_ALU, FORM_RMI8, FORM_RMI32, FORM_MR_I8, FORM_O, FORM_OI32, FORM_OI64, FORM_REL,
+            FORM_NONE, FORM_VRVM, FORM_VRMV, FORM_VRM, FORM_VRMI8 };
 
 struct row {
     u8 form, prefix, map, opcode, digit, wide;
@@ -125,7 +125,8 @@ void x86_emit(struct x86 *e, enum x86_op op, unsigned reg, unsigned v, struct x8
         modrm(e, reg, rm);
         break;
     case FORM_MR_B:
-        opcode(e, r, reg, rm, r->opcode, byte_register(reg));
+        opcode(e, r, reg, rm, r->opcode,
+               byte_register(reg) || (!rm.memory && byte_register(rm.base)));
         modrm(e, reg, rm);
         break;
     case FORM_RM:
@@ -141,9 +142,12 @@ void x86_emit(struct x86 *e, enum x86_op op, unsigned reg, unsigned v, struct x8
         break;
     case FORM_ALU:
     case FORM_MI32:
-    case FORM_MI8: {
-        bool small = r->form == FORM_MI8 || (r->form == FORM_ALU && fits8(imm));
-        opcode(e, r, 0, rm, r->form == FORM_ALU && small ? 0x83 : r->opcode, false);
+    case FORM_MI8:
+    case FORM_MI8_B: {
+        bool small = r->form == FORM_MI8 || r->form == FORM_MI8_B ||
+                     (r->form == FORM_ALU && fits8(imm));
+        opcode(e, r, 0, rm, r->form == FORM_ALU && small ? 0x83 : r->opcode,
+               r->form == FORM_MI8_B && !rm.memory && byte_register(rm.base));
         modrm(e, r->digit, rm);
         if (small)
             byte(e, (u8)imm);
