@@ -43,11 +43,17 @@ struct native {
     u32 generation[2];  // of TLB and code when jumps[] was valid
     u32 nfilled;        // entries of jumps[]; CPU_JUMPS + 1: don't ask which
     u16 filled[CPU_JUMPS];
-    struct native_jump { // by pc / 2: where its translation is
+    struct native_jump { // by cpu_jump_slot(): where the translation of pc is
         gva_t pc;
         const u8 *host;
     } jumps[CPU_JUMPS];
 };
+
+// Code of many pages spreads, and the next instruction's slot is another. Translated code computes it, too.
+static inline u32 cpu_jump_slot(gva_t pc)
+{
+    return (u32)(pc ^ pc >> 12) >> 1 & (CPU_JUMPS - 1);
+}
 
 // What runs guest code. The interpreter is one, the JIT (which this layer doesn't know) another.
 struct engine {

@@ -65,9 +65,7 @@ void emit_goto_rax(struct translation *t)
 {
     struct x86 *e = &t->e;
     i32 jumps = CPU_OFFSET(native.jumps);
-    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
-    x86_op_ri(e, X86_shl_mi32, RCX, 3);
-    x86_op_ri(e, X86_and_mi32, RCX, (CPU_JUMPS - 1) << 4);
+    thunks_emit_slot(e);
     x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, jumps));
     x86_branch(e, X86_j_ne, t->cache->miss);
     x86_op_rm(e, X86_jmp_m, 0, x86_mem_index(REGS_CPU, RCX, 0, jumps + 8));
@@ -83,7 +81,7 @@ void emit_goto(struct translation *t, i64 target, unsigned refund)
         return;
     }
     gva_t pc = t->page_va + (u64)target;
-    i32 slot = CPU_OFFSET(native.jumps) + (i32)(pc >> 1 & (CPU_JUMPS - 1)) * 16;
+    i32 slot = CPU_OFFSET(native.jumps) + (i32)cpu_jump_slot(pc) * 16;
     emit_constant(t, RAX, pc);
     x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem(REGS_CPU, slot));
     x86_branch(e, X86_j_ne, t->cache->miss);
@@ -121,6 +119,9 @@ static void emit_stub(struct translation *t, const struct stub *s)
         break;
     case STUB_CHARGE:
         emit_help(t, s->info);
+        break;
+    case STUB_WINDOW:
+        emit_window_stub(t, s);
         break;
     case STUB_GOTO:
         emit_goto(t, s->target, s->refund);

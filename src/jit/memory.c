@@ -8,14 +8,101 @@ _Static_assert(sizeof(struct tlb_entry) == 32, "the index below is scaled by 32"
 static void emit_address(struct translation *t, unsigned base, i64 imm)
 {
     struct x86 *e = &t->e;
-    if (base == 32)
-        emit_constant(t, RAX, (u64)imm);
-    else if (regs_place_x[base] && imm)
+    if (regs_place_x[base] && imm)
         x86_op_rm(e, X86_lea64, RAX, x86_mem(regs_host_x(base), (i32)imm));
     else
         x86_op_rm(e, X86_mov_rm64, RAX, regs_x_rm(base));
-    if (base != 32 && !regs_place_x[base] && imm)
+    if (!regs_place_x[base] && imm)
         x86_op_ri(e, X86_add_mi64, RAX, imm);
+}
+
+// ecx = the distance of the TLB entry for rax; rax becomes the offset in the page, if it is below
+// PAGE_SIZE. The branch for when there are not `size` bytes from there in the page comes back.
+static u8 *emit_probe(struct translation *t, i32 tag, unsigned size)
+{
+    struct x86 *e = &t->e;
+    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
+    x86_op_ri(e, X86_shr_mi32, RCX, PAGE_SHIFT - 5);
+    x86_op_ri(e, X86_and_mi32, RCX, (TLB_SIZE - 1) << 5);
+    x86_op_rm(e, X86_xor_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
+    x86_op_ri(e, X86_cmp_mi64, RAX, (i64)PAGE_SIZE - size);
+    return x86_branch(e, X86_j_a, NULL);
+}
+
+static struct x86_rm window_of(const struct translation *t)
+{
+    return x86_mem(REGS_CPU, 8 * (t->i->window - 1));
+}
+
+// The first access by a window: rax = window = entry.host - entry.tag, so that the accesses go to rax +
+// guest address.
+static u8 *emit_window_probe(struct translation *t, unsigned base)
+{
+    struct x86 *e = &t->e;
+    i32 tag = t->i->window_writes ? ENTRY(write) : ENTRY(read);
+    emit_address(t, base, t->i->window_from);
+    u8 *miss = emit_probe(t, tag, t->i->window_size);
+    x86_op_rm(e, X86_mov_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, ENTRY(host)));
+    x86_op_rm(e, X86_sub_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
+    x86_op_rm(e, X86_mov_mr64, RAX, window_of(t));
+    return miss;
+}
+
+static struct x86_rm emit_window_access(struct translation *t, unsigned base, i64 imm)
+{
+    struct x86 *e = &t->e;
+    u8 *miss;
+    if (t->i->leads) {
+        miss = emit_window_probe(t, base);
+    } else {
+        if (e->at != t->window_at || t->i[-1].window != t->i->window)
+            x86_op_rm(e, X86_mov_rm64, RAX, window_of(t));
+        x86_op_rr(e, X86_test_mr64, RAX, RAX);
+        miss = x86_branch(e, X86_j_e, NULL);
+    }
+    stub_add(t, STUB_WINDOW, miss);
+    if (regs_place_x[base])
+        return x86_mem_index(RAX, regs_host_x(base), 0, (i32)imm);
+    x86_op_rm(e, X86_mov_rm64, RCX, regs_memory_x(base));
+    return x86_mem_index(RAX, RCX, 0, (i32)imm);
+}
+
+void emit_window_stub(struct translation *t, const struct stub *s)
+{
+    struct x86 *e = &t->e;
+    if (t->i->leads)
+        x86_op_mi(e, X86_mov_mi64, window_of(t), 0);
+    emit_alone(t);
+    x86_op_rm(e, X86_mov_rm64, RAX, window_of(t));
+    x86_branch(e, X86_jmp, s->back);
+}
+
+static u32 access_info(const struct translation *t, enum help kind, unsigned reg)
+{
+    return help_info(kind, reg, t->i->left, t->i->off) | (t->i->in.len == 4 ? HELP_LONG : 0);
+}
+
+// At a constant address: its TLB entry is known, and whether it crosses pages.
+static struct x86_rm emit_access_at(struct translation *t, gva_t va, unsigned size, bool write,
+                                    u32 info)
+{
+    struct x86 *e = &t->e;
+    i32 entry = (i32)(va >> PAGE_SHIFT & (TLB_SIZE - 1)) * 32;
+    struct x86_rm tag = x86_mem(REGS_CPU, entry + (write ? ENTRY(write) : ENTRY(read)));
+    i64 page = (i64)(va & TLB_PAGE_MASK);
+    if (page == (i32)page) {
+        x86_op_mi(e, X86_cmp_mi64, tag, page);
+    } else {
+        emit_constant(t, RAX, (u64)page);
+        x86_op_rm(e, X86_cmp_rm64, RAX, tag);
+    }
+    bool crosses = (va & PAGE_MASK) + size > PAGE_SIZE;
+    struct stub *s = stub_add(t, STUB_MEMORY, x86_branch(e, crosses ? X86_jmp : X86_j_ne, NULL));
+    s->at_constant = true;
+    s->target = (i64)va;
+    s->info = info;
+    x86_op_rm(e, X86_mov_rm64, RCX, x86_mem(REGS_CPU, entry + ENTRY(host)));
+    return x86_mem(RCX, (i32)(va & PAGE_MASK));
 }
 
 //     rax = address                         xor with the tag leaves the offset in the page, if it hits
@@ -26,30 +113,33 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
                           enum help kind, unsigned reg)
 {
     struct x86 *e = &t->e;
-    i32 tag = write ? ENTRY(write) : ENTRY(read);
+    u32 info = access_info(t, kind, reg);
+    if (base == 32)
+        return emit_access_at(t, (u64)imm, size, write, info);
+    if (t->i->window)
+        return emit_window_access(t, base, imm);
     emit_address(t, base, imm);
-    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
-    x86_op_ri(e, X86_shr_mi32, RCX, PAGE_SHIFT - 5);
-    x86_op_ri(e, X86_and_mi32, RCX, (TLB_SIZE - 1) << 5);
-    x86_op_rm(e, X86_xor_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
-    x86_op_ri(e, X86_cmp_mi64, RAX, (i64)PAGE_SIZE - size);
-    struct stub *s = stub_add(t, STUB_MEMORY, x86_branch(e, X86_j_a, NULL));
+    struct stub *s = stub_add(t, STUB_MEMORY, emit_probe(t, write ? ENTRY(write) : ENTRY(read), size));
     s->size = write;
-    s->info = help_info(kind, reg, t->i->left, t->i->off) | (t->i->in.len == 4 ? HELP_LONG : 0);
+    s->info = info;
     x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RCX, 0, ENTRY(host)));
     return x86_mem_index(RCX, RAX, 0, 0);
 }
 
-void emit_access_done(struct translation *t)
+void emit_access_done(struct translation *t, bool kept)
 {
     t->stub[t->nstubs - 1].back = t->e.at;
+    t->window_at = kept ? t->e.at : NULL;
 }
 
 void emit_memory_stub(struct translation *t, const struct stub *s)
 {
     struct x86 *e = &t->e;
-    x86_op_rm(e, X86_xor_rm64, RAX,
-              x86_mem_index(REGS_CPU, RCX, 0, s->size ? ENTRY(write) : ENTRY(read)));
+    if (s->at_constant)
+        emit_constant(t, RAX, (u64)s->target);
+    else
+        x86_op_rm(e, X86_xor_rm64, RAX,
+                  x86_mem_index(REGS_CPU, RCX, 0, s->size ? ENTRY(write) : ENTRY(read)));
     emit_help(t, s->info);
     x86_branch(e, X86_jmp, s->back);
 }

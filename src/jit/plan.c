@@ -126,5 +126,6 @@ bool plan_make(struct plan *p, const struct jit_cache *c, const struct code_page
     }
     mark_heads(p);
     measure_chains(p);
+    plan_windows(p);
     return true;
 }

@@ -28,6 +28,10 @@ struct plan_insn {
     bool head;
     bool falls;   // the next one in order follows it
     u8 left;      // (N2)
+    u8 window;    // windows.c: + 1; 0 = none
+    bool leads, window_writes; // the first access by it, and what it probes for:
+    i16 window_from;           // bytes from the base register
+    u16 window_size;
     u8 *at;       // the host code, when it is emitted
 };
 
@@ -41,6 +45,9 @@ struct plan {
 // False: nothing can be translated at off.
 MUST_CHECK bool plan_make(struct plan *p, const struct jit_cache *c, const struct code_page *page,
                           const u8 *code, gva_t page_va, u32 off);
+
+// Finds the accesses that go by windows.
+void plan_windows(struct plan *p);
 
 static inline u32 insn_target(const struct plan_insn *i)
 {

@@ -41,18 +41,25 @@ static void jumps_check(struct cpu *cpu, const struct jit_cache *c)
     n->generation[1] = c->generation;
 }
 
-static void jumps_enter(struct cpu *cpu, gva_t pc, const u8 *host)
+static void jumps_set(struct native *n, u32 i, struct native_jump jump)
 {
-    struct native *n = &cpu->native;
-    u32 i = pc >> 1 & (CPU_JUMPS - 1);
     if (n->jumps[i].pc == ~0UL) {
         if (n->nfilled < CPU_JUMPS)
             n->filled[n->nfilled++] = (u16)i;
         else
             n->nfilled = CPU_JUMPS + 1;
     }
-    n->jumps[i].host = host;
-    n->jumps[i].pc = pc;
+    n->jumps[i] = jump;
+}
+
+// What is pushed out moves next door, where the thunk `miss` looks.
+static void jumps_enter(struct cpu *cpu, gva_t pc, const u8 *host)
+{
+    struct native *n = &cpu->native;
+    u32 i = cpu_jump_slot(pc);
+    if (n->jumps[i].pc != ~0UL && n->jumps[i].pc != pc)
+        jumps_set(n, i ^ 1, n->jumps[i]);
+    jumps_set(n, i, (struct native_jump){.pc = pc, .host = host});
 }
 
 // The code for pc, translated now if it is hot enough. NULL: it is the interpreter's.
@@ -183,6 +190,8 @@ static int help(struct cpu *cpu, u64 value, u32 info)
     enum help kind = info >> 28;
     i64 refund = info >> 12 & 0xff;
     gva_t pc = cpu->native.page + (info & 0xfff) * 2;
+    if (kind <= HELP_STEP)
+        memset(cpu->window, 0, sizeof cpu->window); // (W2)
     if (kind <= HELP_STORE_64)
         return help_access(cpu, value, info, pc, refund);
     if (kind == HELP_STEP)

@@ -16,13 +16,29 @@ static void emit_enter(struct x86 *e)
     x86_op_rr(e, X86_jmp_m, 0, RAX);
 }
 
+void thunks_emit_slot(struct x86 *e)
+{
+    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
+    x86_op_ri(e, X86_shr_mi32, RCX, 12);
+    x86_op_rr(e, X86_xor_rm32, RCX, RAX);
+    x86_op_ri(e, X86_shl_mi32, RCX, 3);
+    x86_op_ri(e, X86_and_mi32, RCX, (CPU_JUMPS - 1) << 4);
+}
+
 // rax: a value, ecx: info, on the stack: where to go on.
 static void emit_help(struct x86 *e, struct jit_cache *c)
 {
     c->help = e->at;
     x86_op_rm(e, X86_pop_m, 0, CPU_FIELD(native.resume));
     u8 *over = x86_branch(e, X86_jmp, NULL);
-    c->miss = e->at; // rax: a guest address
+    c->miss = e->at; // rax: a guest address, not where it should be in native.jumps
+    i32 jumps = CPU_OFFSET(native.jumps);
+    thunks_emit_slot(e);
+    x86_op_ri(e, X86_xor_mi32, RCX, 16);
+    x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, jumps));
+    u8 *ask = x86_branch(e, X86_j_ne, NULL);
+    x86_op_rm(e, X86_jmp_m, 0, x86_mem_index(REGS_CPU, RCX, 0, jumps + 8));
+    x86_set_branch(ask, e->at);
     x86_op_ri(e, X86_mov_i32, RCX, help_info(HELP_MISS, 0, 0, 0));
     x86_set_branch(over, e->at);
     regs_save(e);

@@ -457,22 +457,23 @@ static void emit_load(struct translation *t, unsigned rd, bool to_f, const struc
                                    boxed ? HELP_LOAD_BOXED : HELP_LOAD_I8 + v->op,
                                    rd + (to_f ? 32 : 0));
     if (boxed) {
-        x86_op_rm(e, X86_mov_rm32, RAX, at);
-        x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.fp[NATIVE_BOX]));
+        x86_op_rm(e, X86_mov_rm32, RCX, at);
+        x86_op_rm(e, X86_or_rm64, RCX, CPU_FIELD(native.fp[NATIVE_BOX]));
         if (regs_place_f[rd])
-            x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RAX);
+            x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RCX);
         else
-            x86_op_rm(e, X86_mov_mr64, RAX, regs_memory_f(rd));
+            x86_op_rm(e, X86_mov_mr64, RCX, regs_memory_f(rd));
     } else if (to_f && regs_place_f[rd]) {
         x86_op_rm(e, X86_movsd_rm, regs_host_f(rd), at);
     } else if (to_f) {
-        x86_op_rm(e, X86_mov_rm64, RAX, at);
-        x86_op_rm(e, X86_mov_mr64, RAX, regs_memory_f(rd));
+        x86_op_rm(e, X86_mov_rm64, RCX, at);
+        x86_op_rm(e, X86_mov_mr64, RCX, regs_memory_f(rd));
     } else if (rd) {
-        x86_op_rm(e, rows[v->op], target(rd), at);
-        done(t, rd, target(rd));
+        unsigned to = regs_place_x[rd] ? regs_host_x(rd) : RCX;
+        x86_op_rm(e, rows[v->op], to, at);
+        done(t, rd, to);
     }
-    emit_access_done(t);
+    emit_access_done(t, true);
 }
 
 static void emit_store(struct translation *t, unsigned size_log, struct value address,
@@ -484,7 +485,7 @@ static void emit_store(struct translation *t, unsigned size_log, struct value ad
     i64 imm = (i64)(address.kind == V_OP ? address.b.c : 0);
     if (base == 32)
         imm = (i64)((u64)imm + address.a.c);
-    bool from_f = v.kind == V_F;
+    bool from_f = v.kind == V_F, kept = true;
     unsigned reg = v.a.reg;
     struct x86_rm at = emit_access(t, base, imm, 1u << size_log, true, HELP_STORE_8 + size_log,
                                    reg + (from_f ? 32 : 0));
@@ -493,9 +494,13 @@ static void emit_store(struct translation *t, unsigned size_log, struct value ad
     } else if (!from_f && reg && regs_place_x[reg]) {
         x86_op_rm(e, rows[size_log], regs_host_x(reg), at);
     } else { // the value needs a register
-        if (at.index != X86_NONE) {
+        if (at.base == RCX && at.index == X86_NONE) {
+            x86_op_rr(e, X86_mov_rm64, RAX, RCX);
+            at.base = RAX;
+        } else if (at.base == RCX || at.index == RCX) {
             x86_op_rr(e, X86_add_rm64, RAX, RCX);
-            at = x86_mem(RAX, 0);
+            at = x86_mem(RAX, at.disp);
+            kept = false;
         }
         if (from_f)
             x86_op_rm(e, X86_mov_rm64, RCX, regs_memory_f(reg));
@@ -505,7 +510,7 @@ static void emit_store(struct translation *t, unsigned size_log, struct value ad
             x86_op_rr(e, X86_xor_rm32, RCX, RCX);
         x86_op_rm(e, rows[size_log], RCX, at);
     }
-    emit_access_done(t);
+    emit_access_done(t, kept);
 }
 
 // ---- What the rest of the vocabulary does ---------------------------------------------------
@@ -601,10 +606,11 @@ static void emit_call_reg(struct translation *t, unsigned rd, struct value to)
         emit_goto(t, (i64)(pc - t->page_va), 0);
         return;
     }
+    // "then setting the least-significant bit of the result to zero": jit_run does that; native.jumps
+    // has no odd address.
     fetch(t, RAX, to.a);
-    if (to.kind == V_OP)
+    if (to.kind == V_OP && to.b.c)
         x86_op_ri(e, X86_add_mi64, RAX, (i64)to.b.c);
-    x86_op_ri(e, X86_and_mi64, RAX, -2);
     if (rd) {
         emit_constant(t, RCX, t->page_va + t->i->off + t->i->in.len);
         x86_op_rm(e, X86_mov_mr64, RCX, regs_x_rm(rd));
@@ -751,6 +757,15 @@ static void emit_insn(struct translation *t)
     }
 }
 
+void emit_alone(struct translation *t)
+{
+    u8 window = t->i->window;
+    t->i->window = 0;
+    t->known = t->boxed = 0;
+    emit_insn(t);
+    t->i->window = window;
+}
+
 static void emit_unit(struct translation *t)
 {
     for (u32 n = 0; n < t->plan.n; n++) {
@@ -783,7 +798,7 @@ static int publish(struct translation *t, const u8 *begin)
     return 0;
 }
 
-#define UNIT_MOST (PLAN_MOST * 128u)
+#define UNIT_MOST (PLAN_MOST * 160u)
 
 const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, struct code_page *p,
                     gva_t pc)

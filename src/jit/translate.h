@@ -12,6 +12,7 @@
 // Cold code, emitted behind the unit.
 enum stub_kind {
     STUB_MEMORY, // an access missed the TLB
+    STUB_WINDOW, // an access can't go by its window
     STUB_CHARGE, // the budget does not cover the chain
     STUB_GOTO,   // a jump that has to give back budget, or leaves the page
     STUB_LINK,   // a jump that is not linked yet
@@ -24,11 +25,12 @@ struct stub {
     u8 kind, flags;
     u8 refund;
     u8 size;
+    bool at_constant; // MEMORY: at the address `target`
     u16 insn;    // number in the plan
     u8 *from;    // end of the branch that leads here
     u8 *back;    // where it goes on
     u32 info;    // for jit_help
-    i64 target;  // offset in the page
+    i64 target;  // offset in the page, or an address
 };
 
 #define STUBS_MOST (3 * PLAN_MOST)
@@ -42,6 +44,7 @@ struct translation {
     struct plan_insn *i; // the current instruction
     u32 known;           // mask of x registers whose value is known
     u64 value[32];
+    u8 *window_at;       // rax holds a window as long as nothing was emitted behind this
     u32 boxed;           // mask of f registers that hold NaN-boxed singles
     u32 nstubs, nfixes, ntails;
     struct stub stub[STUBS_MOST];
@@ -94,10 +97,14 @@ void emit_stubs(struct translation *t);
 // emit_access_done is called.
 struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigned size, bool write,
                           enum help kind, unsigned reg);
-void emit_access_done(struct translation *t);
+// `kept`: rax and rcx were not changed since, but for rcx by what was loaded.
+void emit_access_done(struct translation *t, bool kept);
 // translate.c: the divisors 0 and -1
 void emit_divide_stub(struct translation *t, const struct stub *s);
 void emit_memory_stub(struct translation *t, const struct stub *s);
+void emit_window_stub(struct translation *t, const struct stub *s);
+// translate.c: the current instruction again, as if it stood alone and by no window.
+void emit_alone(struct translation *t);
 
 // Translates what is reached from pc, in page p; NULL: it can't be, or there is no room.
 MUST_CHECK const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st,
