@@ -94,6 +94,16 @@ enum { // wait(2)
 };
 #define G_WCLONE 0x80000000u
 
+enum { // capabilities(7)
+    G_CAP_CHOWN, G_CAP_DAC_OVERRIDE, G_CAP_DAC_READ_SEARCH, G_CAP_FOWNER, G_CAP_FSETID, G_CAP_KILL,
+    G_CAP_SETGID, G_CAP_SETUID, G_CAP_SETPCAP, G_CAP_LINUX_IMMUTABLE, G_CAP_NET_BIND_SERVICE,
+    G_CAP_IPC_LOCK = 14, G_CAP_IPC_OWNER, G_CAP_SYS_CHROOT = 18, G_CAP_SYS_PTRACE, G_CAP_SYS_ADMIN = 21,
+    G_CAP_SYS_NICE = 23, G_CAP_SYS_RESOURCE, G_CAP_MKNOD = 27, G_CAP_MAC_OVERRIDE = 32,
+    G_CAP_WAKE_ALARM = 35, G_CAP_CHECKPOINT_RESTORE = 40, G_CAP_LAST = 40,
+};
+#define G_CAP_ALL ((1ULL << (G_CAP_LAST + 1)) - 1)
+#define G_CAP_BIT(cap) (1ULL << (cap))
+
 struct g_rusage {
     struct g_timeval utime, stime;
     i64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv,

@@ -321,7 +321,7 @@ static int core_open(struct machine *m, struct task *t, i32 signal, file_t *out)
     core_name(m, t, signal, name, sizeof name);
     if (!*name)
         return -ENOENT;
-    identity_assume(m, g->fsuid, g->fsgid);
+    identity_assume(m, g->fsuid, g->fsgid, g->gids);
     (void)!path_unlink(m->fs, t->fs, 0, name, 0);
     int r = path_open(m->fs, t->fs, 0, name,
                       ABI_O_CREAT | ABI_O_EXCL | ABI_O_RDWR | ABI_O_NOFOLLOW, 0600, out);
@@ -460,7 +460,7 @@ void core_step(struct machine *m, struct task *t)
         t->state = TASK_BLOCKED;
         return;
     }
-    identity_assume(m, g->fsuid, g->fsgid);
+    identity_assume(m, g->fsuid, g->fsgid, g->gids);
     bool killed = (t->pending.set | g->pending.set) & SIGBIT(G_SIGKILL);
     u8 *run = killed ? NULL : mem_alloc(RUN_PAGES * PAGE_SIZE);
     bool more = run && write_piece(m, c, t->mm, run);

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/stats.h"
+#include "kernel/access.h"
 #include "kernel/machine.h"
 #include "kernel/elf.h"
 #include "kernel/syscall.h"
@@ -281,7 +282,7 @@ static int build_stack(struct machine *m, struct group *g, struct image *im, con
         {G_AT_PAGESZ, PAGE_SIZE}, {G_AT_CLKTCK, 100}, {G_AT_PHDR, im->phdr},
         {G_AT_PHENT, sizeof(struct elf_segment)}, {G_AT_PHNUM, im->phnum}, {G_AT_BASE, im->base},
         {G_AT_FLAGS, 0}, {G_AT_ENTRY, im->program_entry}, {G_AT_UID, g->uid}, {G_AT_EUID, g->euid},
-        {G_AT_GID, g->gid}, {G_AT_EGID, g->egid}, {G_AT_SECURE, 0}, {G_AT_RANDOM, random_at},
+        {G_AT_GID, g->gid}, {G_AT_EGID, g->egid}, {G_AT_SECURE, g->uid != g->euid || g->gid != g->egid}, {G_AT_RANDOM, random_at},
         {G_AT_EXECFN, execfn_at}, {G_AT_NULL, 0},
     };
     memcpy(&words[k], aux, sizeof aux);
@@ -403,6 +404,7 @@ static i64 replace_image(struct machine *m, struct task *t, struct image *im, gv
     g->exe = exe;
     g->execed = true;
     g->exit_signal = g->parent ? G_SIGCHLD : g->exit_signal;
+    cred_executed(g);
     t->altstack = (struct g_stack){.flags = G_SS_DISABLE};
     t->clear_child_tid = t->robust_list = 0;
     t->regs = (struct regs){.pc = im->entry, .reservation = ~0ULL};

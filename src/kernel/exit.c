@@ -125,8 +125,7 @@ void group_reap(struct machine *m, struct group *g)
         task_at(m, m->current)->group = 0; // the scheduler frees it when it lets go
     if (leader->id != m->current)
         task_free(m, leader);
-    mem_free(g->exe);
-    pool_free(&m->groups, g->id);
+    group_free(m, g);
 }
 
 static struct group *reaper_of(struct machine *m, struct group *g)
@@ -211,13 +210,25 @@ static void reparent_children(struct machine *m, struct group *g)
         if (child->stopped && child->pgid != g->pgid)
             hang_up_orphans(m, child->pgid, NULL);
         child->exit_signal = G_SIGCHLD;
-        if (child->pdeath_signal) {
-            struct g_siginfo info = {.signo = child->pdeath_signal, .code = G_SI_USER};
-            info.user.pid = (i32)g->pid;
-            (void)signal_send_group(m, child, &info);
-        }
         if (child->zombie)
             notify_exit(m, child);
+    }
+}
+
+// PR_SET_PDEATHSIG is about the thread that made the child; another of its process is the parent then.
+static void forker_ends(struct machine *m, struct group *g, const struct task *t)
+{
+    for (group_t id = g->children; id; id = group_at(m, id)->snext) {
+        struct group *child = group_at(m, id);
+        if (child->forker != t->tid)
+            continue;
+        child->forker = g->tasks ? task_at(m, g->tasks)->tid : 0;
+        if (!child->pdeath_signal)
+            continue;
+        struct g_siginfo info = {.signo = child->pdeath_signal, .code = G_SI_USER};
+        info.user.pid = (i32)g->pid;
+        info.user.uid = g->uid;
+        (void)!signal_send_group(m, child, &info);
     }
 }
 
@@ -285,6 +296,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     g->instructions += t->instructions;
     g->calls += t->calls;
     unlink_task(m, g, t);
+    forker_ends(m, g, t);
     if (g->ntasks == 0 && !(g->exit_status & 0x10000))
         g->exit_status = status;
     release_task(m, g, t);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 #include "base/stats.h"
+#include "kernel/access.h"
 #include "kernel/machine.h"
 #include "kernel/sys_file.h"
 #include "kernel/sys_pidfd.h"
@@ -133,6 +134,7 @@ static void init_child(struct task *t, struct task *child, const struct clone_ar
         child->policy = t->policy;
         child->rt_priority = t->rt_priority;
     }
+    child->slack = child->slack_default = t->slack;
     memcpy(child->comm, t->comm, sizeof child->comm);
 }
 
@@ -155,6 +157,7 @@ static int new_group(struct machine *m, struct task *t, const struct clone_args 
     if (r)
         return r;
     g->parent = a->flags & G_CLONE_PARENT ? parent->parent : parent->id;
+    g->forker = a->flags & G_CLONE_PARENT ? parent->forker : t->tid;
     g->exit_signal = a->flags & G_CLONE_PARENT ? parent->exit_signal : (u8)a->exit_signal;
     *out = g;
     return 0;
@@ -242,8 +245,7 @@ static void undo(struct machine *m, struct task *child, struct group *fresh)
     g->ntasks--;
     task_free(m, child);
     if (fresh) {
-        mem_free(fresh->exe);
-        pool_free(&m->groups, fresh->id);
+        group_free(m, fresh);
     }
 }
 
@@ -265,6 +267,14 @@ static i64 after_clone(struct machine *m, struct task *t)
     return (i64)c->progress;
 }
 
+// clone3's set_tid.
+static int wanted_pid(struct machine *m, const struct group *g, u32 pid)
+{
+    if (!capable(g, G_CAP_CHECKPOINT_RESTORE) && !capable(g, G_CAP_SYS_ADMIN))
+        return -EPERM;
+    return group_find(m, pid) ? -EEXIST : 0;
+}
+
 i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
 {
     struct clone_args copy = *args, *a = &copy;
@@ -276,7 +286,7 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
     int r = check_flags(g, a);
     enum memory memory = memory_of(m, t, a);
     if (r == 0)
-        r = pid_new(m, &tid);
+        r = a->wanted_tid ? wanted_pid(m, g, tid = a->wanted_tid) : pid_new(m, &tid);
     if (r == 0 && !(a->flags & G_CLONE_THREAD)) {
         r = new_group(m, t, a, tid, &fresh);
         g = fresh;
@@ -286,8 +296,7 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
     r = task_new(m, g, tid, &child);
     if (r) {
         if (fresh) {
-            mem_free(fresh->exe);
-            pool_free(&m->groups, fresh->id);
+            group_free(m, fresh);
         }
         return r;
     }
@@ -348,6 +357,9 @@ i64 sys_clone(struct machine *m, struct task *t, const u64 *a)
     return task_clone(m, t, &c);
 }
 
+#define PID_NAMESPACES 32u // that may be nested
+#define PID_LIMIT 4194304u
+
 i64 sys_clone3(struct machine *m, struct task *t, const u64 *a)
 {
     u64 v[11] = {0}; // flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid size cgroup
@@ -366,16 +378,27 @@ i64 sys_clone3(struct machine *m, struct task *t, const u64 *a)
     }
     if (v[0] & (G_CSIGNAL | G_CLONE_DETACHED) || v[4] & ~(u64)G_CSIGNAL || v[4] > G_NSIG)
         return -EINVAL;
-    if (v[0] & ~(0xffffffffULL | G_CLONE_CLEAR_SIGHAND | G_CLONE_INTO_CGROUP) || v[8] || v[9])
+    if (v[0] & ~(0xffffffffULL | G_CLONE_CLEAR_SIGHAND | G_CLONE_INTO_CGROUP))
         return -EINVAL;
     if (v[0] & (G_CLONE_THREAD | G_CLONE_PARENT) && v[4])
         return -EINVAL;
     if (!v[5] != !v[6])
         return -EINVAL;
-    if (v[0] & G_CLONE_INTO_CGROUP)
+    if (!v[8] != !v[9] || v[9] > PID_NAMESPACES)
         return -EINVAL;
+    if (v[0] & G_CLONE_INTO_CGROUP) // there is no descriptor of a control group
+        return v[10] > INT32_MAX || a[1] < sizeof v ? -EINVAL : -EBADF;
+    u32 wanted = 0;
+    if (v[9]) {
+        r = uaccess_read_u32(t->mm, &wanted, v[8]);
+        if (r == 0 && (v[9] > 1 || !wanted || wanted >= PID_LIMIT)) // one name space has one number
+            r = -EINVAL;
+        if (r)
+            return r;
+    }
     struct clone_args c = {.flags = v[0], .pidfd = v[1], .child_tid = v[2], .parent_tid = v[3],
-                           .exit_signal = (u32)v[4], .stack = v[5] ? v[5] + v[6] : 0, .tls = v[7]};
+                           .exit_signal = (u32)v[4], .stack = v[5] ? v[5] + v[6] : 0, .tls = v[7],
+                           .wanted_tid = wanted};
     return task_clone(m, t, &c);
 }
 

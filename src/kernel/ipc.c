@@ -1,4 +1,5 @@
 // What the three kinds of SysV IPC have in common: keys, ids, permissions. See ipc.h.
+#include "kernel/access.h"
 #include "kernel/ipc.h"
 
 #include <errno.h>
@@ -33,15 +34,15 @@ int ipc_may(struct machine *m, struct task *t, const struct ipc_perm *p, u32 wan
     u32 wanted = (want >> 6 | want >> 3 | want) & 7, granted = p->mode;
     if (g->euid == p->cuid || g->euid == p->uid)
         granted >>= 6;
-    else if (g->egid == p->cgid || g->egid == p->gid)
+    else if (in_group(g, p->cgid) || in_group(g, p->gid))
         granted >>= 3;
-    return wanted & ~granted && g->euid != 0 ? -EACCES : 0;
+    return wanted & ~granted && !capable(g, G_CAP_IPC_OWNER) ? -EACCES : 0;
 }
 
 int ipc_owner(struct machine *m, struct task *t, const struct ipc_perm *p)
 {
-    u32 euid = group_of(m, t)->euid;
-    return euid == p->uid || euid == p->cuid || euid == 0 ? 0 : -EPERM;
+    const struct group *g = group_of(m, t);
+    return g->euid == p->uid || g->euid == p->cuid || capable(g, G_CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
 // ---- keys

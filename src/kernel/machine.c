@@ -580,7 +580,7 @@ enum run_end machine_run(struct machine *m, u64 budget, bool wait)
     m->host_fsuid = host_uid();
     m->host_fsgid = host_gid();
     enum run_end end = run_loop(m, wait);
-    identity_assume(m, host_uid(), host_gid());
+    identity_assume(m, host_uid(), host_gid(), NULL);
     hart_off(m);
     store_unlock(m->store);
     return end;

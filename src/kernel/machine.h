@@ -113,6 +113,7 @@ struct machine {
     u64 core_uses_pid;
     bool changes_identity;  // tine runs as root: the host judges each call by its guest's ids ...
     u32 host_fsuid, host_fsgid; // ... which are now these
+    u64 host_gids, gids_serial; // (serial of its groups; last one given)
     file_t async_due;       // files with O_ASYNC that something happened to
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;
@@ -254,9 +255,11 @@ bool group_is_orphaned(struct machine *m, const struct group *g); // its process
 void task_drop_resources(struct machine *m, struct task *t);
 void task_free(struct machine *m, struct task *t);
 MUST_CHECK int group_new(struct machine *m, struct group *parent, u32 pid, struct group **out);
+void group_free(struct machine *m, struct group *g); // no list has it any more
 MUST_CHECK int task_new(struct machine *m, struct group *g, u32 tid, struct task **out);
 
-struct clone_args { u64 flags, stack, tls; gva_t pidfd, child_tid, parent_tid; u32 exit_signal; };
+struct clone_args { u64 flags, stack, tls; gva_t pidfd, child_tid, parent_tid;
+                    u32 exit_signal, wanted_tid; };
 i64 task_clone(struct machine *m, struct task *t, const struct clone_args *a);
 void vfork_release(struct machine *m, struct task *child);
 struct program;
@@ -290,7 +293,7 @@ void futex_forget(struct machine *m, struct task *t);
 void futex_exit_robust(struct machine *m, struct task *t);
 
 // ---- sys_cred.c
-void identity_assume(struct machine *m, u32 uid, u32 gid); // in the host's eyes, as far as files go
+void identity_assume(struct machine *m, u32 uid, u32 gid, const struct gids *list); // in the host's eyes, as far as files go
 
 // ---- sys_time.c
 void itimer_fire(struct machine *m, struct group *g);

@@ -179,14 +179,16 @@ static void status_memory(const struct mm *mm, bool dumping, struct strbuf *s)
 static void status_signals(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {
     struct masks k = masks_of(p);
-    ull caps = p->g->euid == 0 ? 0x1ffffffffffULL : 0;
+    const struct caps *c = &p->g->caps;
     (void)strbuf_printf(s, "Threads:\t%u\nSigQ:\t%u/%llu\n", p->g->ntasks, m->signals.live,
                         (ull)p->g->limit[G_RLIMIT_SIGPENDING][0]);
     (void)strbuf_printf(s, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", (ull)k.pending,
                         (ull)k.shared, (ull)k.blocked);
     (void)strbuf_printf(s, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (ull)k.ignored, (ull)k.caught);
-    (void)strbuf_printf(s, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n", 0ULL, caps, caps);
-    (void)strbuf_printf(s, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", 0x1ffffffffffULL, 0ULL);
+    (void)strbuf_printf(s, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n", (ull)c->inheritable,
+                        (ull)c->permitted, (ull)c->effective);
+    (void)strbuf_printf(s, "CapBnd:\t%016llx\nCapAmb:\t%016llx\nNoNewPrivs:\t%d\n", (ull)c->bounding,
+                        (ull)c->ambient, c->no_new_privs);
 }
 
 static int show_status(struct machine *m, const struct proc_target *p, struct strbuf *s)
@@ -202,13 +204,16 @@ static int show_status(struct machine *m, const struct proc_target *p, struct st
                         p->t && p->t->trace ? group_at(m, trace_of(m, p->t)->tracer)->pid : 0);
     (void)strbuf_printf(s, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", g->uid, g->euid, g->suid,
                         g->fsuid, g->gid, g->egid, g->sgid, g->fsgid);
-    (void)strbuf_printf(s, "FDSize:\t%u\nGroups:\t%u \n",
-                        p->t && p->t->files ? ALIGN_UP(p->t->files->open, 64u) : 0, g->egid);
+    (void)strbuf_printf(s, "FDSize:\t%u\nGroups:\t",
+                        p->t && p->t->files ? ALIGN_UP(p->t->files->open, 64u) : 0);
+    for (u32 i = 0; g->gids && i < g->gids->count; i++)
+        (void)strbuf_printf(s, "%u ", g->gids->gid[i]);
+    (void)strbuf_puts(s, "\n");
     (void)strbuf_printf(s, "NStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\n", g->pid, pid, g->pgid,
                         g->sid);
     status_memory(mm_of(p), g->core != 0, s);
     status_signals(m, p, s);
-    return strbuf_puts(s, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n"
+    return strbuf_puts(s, "Seccomp:\t0\nSeccomp_filters:\t0\n"
                           "Speculation_Store_Bypass:\tunknown\n"
                           "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"
                           "Mems_allowed:\t1\nMems_allowed_list:\t0\n"
@@ -340,7 +345,6 @@ FIXED(cgroup, "0::/\n")
 FIXED(zero, "0\n")
 FIXED(empty, "")
 FIXED(coredump_filter, "00000033\n")
-FIXED(timerslack, "50000\n")
 FIXED(setgroups, "allow\n")
 FIXED(autogroup, "/autogroup-1 nice 0\n")
 FIXED(net_dev, "Inter-|   Receive                                                |  Transmit\n"
@@ -367,6 +371,12 @@ static int show_net_sockstat(struct machine *m, const struct proc_target *p, str
 {
     (void)p;
     return proc_net_sockstat(m, s);
+}
+
+static int show_timerslack(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_printf(s, "%llu\n", p->t ? (ull)p->t->slack : 0);
 }
 
 // Linux names the function of its own that sleeps; here it is the call that waits.

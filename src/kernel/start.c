@@ -8,6 +8,8 @@
 #include "fs/tty.h"
 #include "host/clock.h"
 #include "host/file.h"
+#include "host/identity.h"
+#include "kernel/access.h"
 #include "kernel/elf.h"
 #include "kernel/machine.h"
 #include "kernel/stream.h"
@@ -60,13 +62,20 @@ static int make_process(struct machine *m, struct task **out)
     g->pgid = g->sid = pid;
     g->exit_signal = G_SIGCHLD;
     g->dumpable = true;
+    g->caps.bounding = G_CAP_ALL;
+    if (g->uid == 0)
+        g->caps.effective = g->caps.permitted = G_CAP_ALL;
+    u32 room[256], n = host_groups(room, ARRAY_LEN(room));
+    if (n && gids_new(m, n, &g->gids) == 0)
+        memcpy(g->gids->gid, room, n * sizeof *room);
     g->parent = m->init_group;
     r = task_new(m, g, pid, out);
     if (r) {
-        pool_free(&m->groups, g->id);
+        group_free(m, g);
         return r;
     }
     g->leader = (*out)->id;
+    (*out)->slack = (*out)->slack_default = 50000;
     (*out)->regs.reservation = ~0ULL;
     (*out)->altstack.flags = G_SS_DISABLE;
     return 0;
@@ -78,8 +87,7 @@ static void unmake(struct machine *m, struct task *t)
     u32 pid = t->tid;
     task_drop_resources(m, t);
     task_free(m, t);
-    mem_free(g->exe);
-    pool_free(&m->groups, g->id);
+    group_free(m, g);
     if (m->pid_last == pid) // the next one gets the number
         m->pid_last--;
 }

@@ -23,7 +23,7 @@ struct task *task_arg(struct machine *m, struct task *t, u64 pid)
 
 bool owns(const struct group *by, const struct group *of)
 {
-    return by->euid == 0 || by->euid == of->uid || by->euid == of->euid;
+    return capable(by, G_CAP_SYS_NICE) || by->euid == of->uid || by->euid == of->euid;
 }
 
 // ---- resource limits
@@ -48,7 +48,7 @@ static int limit_set(struct machine *m, struct task *t, struct task *of, u32 whi
     struct group *g = group_of(m, of);
     if (lim[0] > lim[1])
         return -EINVAL;
-    if (lim[1] > g->limit[which][1] && me->euid != 0)
+    if (lim[1] > g->limit[which][1] && !capable(me, G_CAP_SYS_RESOURCE))
         return -EPERM;
     if (which == G_RLIMIT_NOFILE && lim[1] > NOFILE_MOST)
         return -EPERM;
@@ -56,6 +56,14 @@ static int limit_set(struct machine *m, struct task *t, struct task *of, u32 whi
     g->limit[which][1] = lim[1];
     limit_apply(of, which, lim[0]);
     return 0;
+}
+
+// prlimit(2): all of the ids are the caller's real ones, or CAP_SYS_RESOURCE.
+static bool may_limit(const struct group *by, const struct group *of)
+{
+    return capable(by, G_CAP_SYS_RESOURCE) ||
+           (by->uid == of->uid && by->uid == of->euid && by->uid == of->suid && by->gid == of->gid &&
+            by->gid == of->egid && by->gid == of->sgid);
 }
 
 i64 sys_prlimit64(struct machine *m, struct task *t, const u64 *a)
@@ -70,7 +78,7 @@ i64 sys_prlimit64(struct machine *m, struct task *t, const u64 *a)
     struct task *of = task_arg(m, t, a[0]);
     if (!of)
         return -ESRCH;
-    if (of->group != t->group && !owns(group_of(m, t), group_of(m, of)))
+    if (of->group != t->group && !may_limit(group_of(m, t), group_of(m, of)))
         return -EPERM;
     memcpy(old, group_of(m, of)->limit[which], sizeof old);
     if (a[3])
@@ -196,7 +204,7 @@ i64 sys_setpriority(struct machine *m, struct task *t, const u64 *a)
         u64 floor = MIN(g->limit[G_RLIMIT_NICE][0], 40u);
         if (!owns(me, g)) {
             r = -EPERM;
-        } else if (nice < g->nice && me->euid != 0 && (u64)(20 - nice) > floor) {
+        } else if (nice < g->nice && !capable(me, G_CAP_SYS_NICE) && (u64)(20 - nice) > floor) {
             r = -EACCES;
         } else {
             g->nice = nice;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/access.h"
 #include "kernel/proc.h"
 #include "mm/uaccess.h"
 
@@ -97,15 +98,12 @@ i64 sys_getrandom(struct machine *m, struct task *t, const u64 *a)
 // ---- prctl
 
 enum {
-    P_SET_PDEATHSIG = 1, P_GET_PDEATHSIG, P_GET_DUMPABLE, P_SET_DUMPABLE,
-    P_GET_KEEPCAPS = 7, P_SET_KEEPCAPS = 8, P_SET_NAME = 15, P_GET_NAME = 16,
-    P_GET_SECCOMP = 21, P_SET_SECCOMP = 22, P_CAPBSET_READ = 23, P_CAPBSET_DROP = 24,
-    P_GET_SECUREBITS = 27, P_SET_SECUREBITS = 28, P_SET_TIMERSLACK = 29, P_GET_TIMERSLACK = 30,
-    P_SET_CHILD_SUBREAPER = 36, P_GET_CHILD_SUBREAPER = 37, P_SET_NO_NEW_PRIVS = 38,
-    P_GET_NO_NEW_PRIVS = 39, P_GET_TID_ADDRESS = 40, P_SET_THP_DISABLE = 41,
-    P_GET_THP_DISABLE = 42, P_CAP_AMBIENT = 47, P_SET_PTRACER = 0x59616d61,
+    P_SET_PDEATHSIG = 1, P_GET_PDEATHSIG, P_GET_DUMPABLE, P_SET_DUMPABLE, P_GET_TIMING = 13, P_SET_TIMING,
+    P_SET_NAME = 15, P_GET_NAME = 16, P_GET_SECCOMP = 21, P_SET_SECCOMP = 22, P_SET_TIMERSLACK = 29,
+    P_GET_TIMERSLACK = 30, P_MCE_KILL = 33, P_MCE_KILL_GET = 34, P_SET_CHILD_SUBREAPER = 36,
+    P_GET_CHILD_SUBREAPER = 37, P_GET_TID_ADDRESS = 40, P_SET_THP_DISABLE = 41, P_GET_THP_DISABLE = 42,
+    P_SET_PTRACER = 0x59616d61,
 };
-#define CAP_LAST 40u
 
 static i64 set_name(struct task *t, gva_t from)
 {
@@ -148,38 +146,48 @@ static i64 prctl_process(struct task *t, struct group *g, const u64 *a)
     }
 }
 
+// No filter is ever run: a program that limits itself goes on unlimited.
+static i64 set_seccomp(struct task *t, const struct group *g, const u64 *a)
+{
+    u64 head[2];
+    if (a[1] != 1 && a[1] != 2)
+        return -EINVAL;
+    if (a[1] == 1)
+        return 0;
+    int r = uaccess_read(t->mm, head, a[2], sizeof head);
+    if (r)
+        return r;
+    return g->caps.no_new_privs || capable(g, G_CAP_SYS_ADMIN) ? 0 : -EACCES;
+}
+
 // Accepted without effect: nothing in the machine goes by them.
-static i64 prctl_accepted(const struct group *g, const u64 *a)
+static i64 prctl_accepted(struct task *t, const struct group *g, const u64 *a)
 {
     switch ((i32)a[0]) {
-    case P_SET_NO_NEW_PRIVS:
-        return a[1] == 1 && !a[2] && !a[3] && !a[4] ? 0 : -EINVAL;
-    case P_GET_NO_NEW_PRIVS:
-    case P_GET_KEEPCAPS:
     case P_GET_SECCOMP:
-    case P_GET_SECUREBITS:
-    case P_GET_THP_DISABLE:
         return 0;
-    case P_SET_KEEPCAPS:
-        return a[1] <= 1 ? 0 : -EINVAL;
     case P_SET_SECCOMP:
-        return a[1] == 1 || a[1] == 2 ? 0 : -EINVAL;
-    case P_CAPBSET_READ:
-        return a[1] <= CAP_LAST ? 1 : -EINVAL;
-    case P_CAPBSET_DROP:
-        if (g->euid != 0)
-            return -EPERM;
-        return a[1] <= CAP_LAST ? 0 : -EINVAL;
-    case P_SET_SECUREBITS:
-        return g->euid == 0 ? 0 : -EPERM;
-    case P_CAP_AMBIENT:
-        return a[1] == 4 || a[1] == 1 ? 0 : -EPERM; // CLEAR_ALL, IS_SET
-    case P_GET_TIMERSLACK:
-        return 50000;
-    case P_SET_TIMERSLACK:
+        return set_seccomp(t, g, a);
+    case P_GET_THP_DISABLE:
+        return a[1] || a[2] || a[3] || a[4] ? -EINVAL : 0;
     case P_SET_THP_DISABLE:
+        return a[2] || a[3] || a[4] ? -EINVAL : 0;
+    case P_GET_TIMERSLACK:
+        return (i64)t->slack;
+    case P_SET_TIMERSLACK:
+        t->slack = (i64)a[1] > 0 ? a[1] : t->slack_default;
+        return 0;
+    case P_GET_TIMING:
     case P_SET_PTRACER:
         return 0;
+    case P_SET_TIMING:
+        return a[1] ? -EINVAL : 0;
+    case P_MCE_KILL:
+        if (a[3] || a[4] || a[1] > 1 || (a[1] == 0 && a[2]) || a[2] > 2)
+            return -EINVAL;
+        return 0;
+    case P_MCE_KILL_GET:
+        return a[1] || a[2] || a[3] || a[4] ? -EINVAL : 2;
     default:
         return -EINVAL;
     }
@@ -199,7 +207,9 @@ i64 sys_prctl(struct machine *m, struct task *t, const u64 *a)
         break;
     }
     i64 r = prctl_process(t, g, a);
-    return r == -ENOSYS ? prctl_accepted(g, a) : r;
+    if (r == -ENOSYS)
+        r = prctl_caps(g, a);
+    return r == -ENOSYS ? prctl_accepted(t, g, a) : r;
 }
 
 // ---- barriers

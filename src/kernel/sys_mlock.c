@@ -2,6 +2,7 @@
 // madvise(2). Nothing is ever swapped out here; a lock makes pages present, and is counted.
 #include <errno.h>
 
+#include "kernel/access.h"
 #include "kernel/sys_mm.h"
 #include "kernel/sys_pidfd.h"
 #include "kernel/syscall.h"
@@ -22,7 +23,7 @@ enum { MS_ASYNC = 1, MS_INVALIDATE = 2, MS_SYNC = 4 };
 
 static bool may_lock_any(const struct group *g)
 {
-    return g->euid == 0; // CAP_IPC_LOCK
+    return capable(g, G_CAP_IPC_LOCK);
 }
 
 int lock_allowed(struct machine *m, struct task *t, bool wanted, u64 bytes)

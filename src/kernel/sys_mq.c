@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/forking.h"
+#include "kernel/access.h"
 #include "kernel/mqueue.h"
 #include "kernel/socket.h"
 #include "kernel/sys_file.h"
@@ -237,7 +238,7 @@ static int attr_arg(struct machine *m, struct task *t, gva_t from, struct g_mq_a
 {
     const struct mqueues *all = &m->mqueues;
     const struct group *g = group_of(m, t);
-    bool root = g->euid == 0;
+    bool root = capable(g, G_CAP_SYS_RESOURCE);
     *a = (struct g_mq_attr){.maxmsg = (i64)MIN(all->msg_max, all->msg_default),
                             .msgsize = (i64)MIN(all->msgsize_max, all->msgsize_default)};
     int r = from ? uaccess_read(t->mm, a, from, sizeof *a) : 0;
@@ -281,8 +282,8 @@ static int may_open(struct machine *m, struct task *t, const struct mqueue *q, u
 {
     static const u32 wants[3] = {4, 2, 6};
     const struct group *g = group_of(m, t);
-    u32 granted = g->euid == q->uid ? q->mode >> 6 : g->egid == q->gid ? q->mode >> 3 : q->mode;
-    return access > 2 ? -EINVAL : wants[access] & ~granted && g->euid != 0 ? -EACCES : 0;
+    u32 granted = g->euid == q->uid ? q->mode >> 6 : in_group(g, q->gid) ? q->mode >> 3 : q->mode;
+    return access > 2 ? -EINVAL : wants[access] & ~granted && !capable(g, G_CAP_DAC_OVERRIDE) ? -EACCES : 0;
 }
 
 i64 sys_mq_open(struct machine *m, struct task *t, const u64 *a)

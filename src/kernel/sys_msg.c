@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/forking.h"
+#include "kernel/access.h"
 #include "kernel/ipc.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
@@ -253,7 +254,7 @@ static i64 stat_queue(struct machine *m, struct task *t, u64 id, u32 cmd, gva_t 
 
 static int set_queue(struct machine *m, struct task *t, struct msgqueue *q, const struct g_msqid_ds *in)
 {
-    if (in->qbytes > m->ipc.msgmnb && group_of(m, t)->euid != 0)
+    if (in->qbytes > m->ipc.msgmnb && !capable(group_of(m, t), G_CAP_SYS_RESOURCE))
         return -EPERM;
     ipc_perm_set(&q->perm, &in->perm);
     q->limit = in->qbytes;

@@ -1,4 +1,5 @@
 // System calls that take a path, and the path arguments.
+#include "kernel/access.h"
 #include "kernel/sys_file.h"
 
 #include <errno.h>
@@ -162,7 +163,7 @@ static i64 do_access(struct machine *m, struct task *t, const u64 *a, u32 flags)
     if (r)
         return r;
     if (!(flags & ABI_AT_EACCESS) && m->changes_identity) {
-        identity_assume(m, g->uid, g->gid); // until the next call
+        identity_assume(m, g->uid, g->gid, g->gids); // until the next call
         flags |= ABI_AT_EACCESS;
     }
     return path_access(m->fs, t->fs, dir, path, (u32)a[2], flags);
@@ -364,7 +365,7 @@ i64 sys_chroot(struct machine *m, struct task *t, const u64 *a)
 {
     char path[PATH_ROOM];
     int r = path_arg(t, a[0], path);
-    if (r == 0 && group_of(m, t)->euid != 0)
+    if (r == 0 && !capable(group_of(m, t), G_CAP_SYS_CHROOT))
         r = -EPERM;
     return r ? r : fsctx_chroot(m->fs, t->fs, path);
 }

@@ -12,7 +12,7 @@ bool may_trace(struct machine *m, const struct task *t, const struct task *of)
         return true;
     if (it->kernel)
         return false;
-    if (me->euid == 0)
+    if (capable(me, G_CAP_SYS_PTRACE))
         return true;
     return me->uid == it->uid && me->uid == it->euid && me->uid == it->suid && me->gid == it->gid &&
            me->gid == it->egid && me->gid == it->sgid && it->dumpable;

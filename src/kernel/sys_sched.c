@@ -26,7 +26,7 @@ static int policy_check(struct machine *m, struct task *t, const struct task *of
         return -EINVAL;
     if (is_real_time(policy) ? priority < 1 || priority > 99 : priority != 0)
         return -EINVAL;
-    if (me->euid == 0)
+    if (capable(me, G_CAP_SYS_NICE))
         return 0;
     if (me->euid != it->uid && me->euid != it->euid)
         return -EPERM;
@@ -41,7 +41,7 @@ static i64 set_policy(struct machine *m, struct task *t, struct task *of, u32 po
     int r = policy_check(m, t, of, policy, priority);
     if (r)
         return r;
-    if (of->policy_reset && !reset && group_of(m, t)->euid != 0)
+    if (of->policy_reset && !reset && !capable(group_of(m, t), G_CAP_SYS_NICE))
         return -EPERM;
     of->policy = (u8)policy;
     of->rt_priority = (u8)priority;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "kernel/access.h"
 #include "kernel/ipc.h"
 #include "kernel/syscall.h"
 #include "mm/map.h"
@@ -292,9 +293,9 @@ static i64 stat_segment(struct machine *m, struct task *t, u64 id, u32 cmd, gva_
 static i64 lock_segment(struct machine *m, struct task *t, struct ipc_perm *p, bool on)
 {
     const struct group *g = group_of(m, t);
-    if (g->euid != 0 && g->euid != p->uid && g->euid != p->cuid)
+    if (!capable(g, G_CAP_IPC_LOCK) && g->euid != p->uid && g->euid != p->cuid)
         return -EPERM;
-    if (g->euid != 0 && on && !g->limit[G_RLIMIT_MEMLOCK][0])
+    if (!capable(g, G_CAP_IPC_LOCK) && on && !g->limit[G_RLIMIT_MEMLOCK][0])
         return -EPERM;
     p->mode = on ? p->mode | G_SHM_LOCKED : p->mode & ~(u32)G_SHM_LOCKED;
     return 0;

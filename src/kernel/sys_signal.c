@@ -165,7 +165,7 @@ i64 sys_sigaltstack(struct machine *m, struct task *t, const u64 *a)
 static bool may_signal(struct machine *m, struct task *t, struct group *to, u32 n)
 {
     struct group *from = group_of(m, t);
-    if (from == to || from->euid == 0 || from->euid == to->suid || from->euid == to->uid || from->uid == to->suid ||
+    if (from == to || capable(from, G_CAP_KILL) || from->euid == to->suid || from->euid == to->uid || from->uid == to->suid ||
         from->uid == to->uid)
         return true;
     return n == G_SIGCONT && from->sid == to->sid;

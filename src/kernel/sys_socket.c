@@ -8,6 +8,7 @@
 
 #include "host/file.h"
 #include "host/socket.h"
+#include "kernel/access.h"
 #include "kernel/socket.h"
 #include "kernel/sys_file.h"
 #include "kernel/sys_socket.h"
@@ -309,7 +310,7 @@ i64 sys_bind(struct machine *m, struct task *t, const u64 *a)
         return r;
     u32 port = (u32)(u8)addr.data[0] << 8 | (u8)addr.data[1];
     bool inet = addr.family == G_AF_INET || addr.family == G_AF_INET6;
-    if (s->family != G_AF_UNIX && inet && port && port < 1024 && group_of(m, t)->euid != 0)
+    if (s->family != G_AF_UNIX && inet && port && port < 1024 && !capable(group_of(m, t), G_CAP_NET_BIND_SERVICE))
         return -EACCES; // ip_unprivileged_port_start, whatever tine itself may do
     if (s->family != G_AF_UNIX)
         return host_bind(file_at(m->fs, file)->host_fd, &addr, (u32)a[2]);

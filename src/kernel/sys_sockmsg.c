@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "kernel/access.h"
 #include "kernel/socket.h"
 #include "kernel/sys_file.h"
 #include "kernel/sys_socket.h"
@@ -101,11 +102,11 @@ static int cred_arg(struct machine *m, struct task *t, gva_t at, u64 bytes, stru
     if (r)
         return r;
     with->has_cred = true;
-    if (g->euid == 0)
-        return pid_find(m, c->pid) ? 0 : -ESRCH;
-    bool uid = c->uid == g->uid || c->uid == g->euid || c->uid == g->suid;
-    bool gid = c->gid == g->gid || c->gid == g->egid || c->gid == g->sgid;
-    return c->pid == g->pid && uid && gid ? 0 : -EPERM;
+    bool uid = c->uid == g->uid || c->uid == g->euid || c->uid == g->suid || capable(g, G_CAP_SETUID);
+    bool gid = c->gid == g->gid || c->gid == g->egid || c->gid == g->sgid || capable(g, G_CAP_SETGID);
+    if (!uid || !gid || (c->pid != g->pid && !capable(g, G_CAP_SYS_ADMIN)))
+        return -EPERM;
+    return c->pid == g->pid || pid_find(m, c->pid) ? 0 : -ESRCH;
 }
 
 static int control_arg(struct machine *m, struct task *t, struct socket *s, const struct g_msghdr *h,

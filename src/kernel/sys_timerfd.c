@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "kernel/access.h"
 #include "kernel/sys_file.h"
 #include "kernel/timer.h"
 #include "mm/uaccess.h"
@@ -80,7 +81,7 @@ i64 sys_timerfd_create(struct machine *m, struct task *t, const u64 *a)
     bool alarm = clock == 8 || clock == 9;
     if (flags & ~(ABI_O_NONBLOCK | ABI_O_CLOEXEC) || !(clock == 0 || clock == 1 || clock == 7 || alarm))
         return -EINVAL;
-    if (alarm && group_of(m, t)->euid)
+    if (alarm && !capable(group_of(m, t), G_CAP_WAKE_ALARM))
         return -EPERM;
     int r = anon_file(m, FILE_TIMER, ABI_O_RDWR | (flags & ABI_O_NONBLOCK), "anon_inode:[timerfd]", &file);
     if (r)

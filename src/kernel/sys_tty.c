@@ -4,6 +4,7 @@
 // (J1) tty_sid is the session that has the terminal, tty_pgrp its foreground process group.
 // (J2) group.tty is the terminal that the process's session has, 0 = none; a terminal has one session
 //      at most.
+#include "kernel/access.h"
 #include "kernel/sys_file.h"
 
 #include <errno.h>
@@ -248,7 +249,7 @@ static i64 take_terminal(struct machine *m, struct task *t, file_t file, u64 for
         return 0;
     if (g->pid != g->sid || g->tty || is_master(m, file))
         return -EPERM;
-    if (is_taken(m, tty) && !(force == 1 && g->euid == 0))
+    if (is_taken(m, tty) && !(force == 1 && capable(g, G_CAP_SYS_ADMIN)))
         return -EPERM; // another session's
     give_terminal(m, g, tty);
     if (tty == TTY_HOST && file_stat(m->fs, file, &st) == 0)
@@ -314,7 +315,7 @@ static i64 type_byte(struct machine *m, struct task *t, file_t file, u64 arg)
     const struct tty *tty = tty_at(m->fs, id);
     if (!tty)
         return -ENOTTY;
-    if (!is_controlling(m, t, file) && group_of(m, t)->euid != 0)
+    if (!is_controlling(m, t, file) && !capable(group_of(m, t), G_CAP_SYS_ADMIN))
         return -EPERM;
     int r = uaccess_read(t->mm, &c, arg, 1);
     if (r)

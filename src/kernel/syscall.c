@@ -46,7 +46,7 @@ void syscall_enter(struct machine *m, struct task *t)
     task_t id = t->id;
     if (unlikely(m->changes_identity)) {
         const struct group *g = group_of(m, t);
-        identity_assume(m, g->fsuid, g->fsgid);
+        identity_assume(m, g->fsuid, g->fsgid, g->gids);
     }
     if (unlikely(t->trace != 0) && trace_call_begins(m, t))
         return;

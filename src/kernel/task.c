@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/forking.h"
 #include "base/panic.h"
+#include "kernel/access.h"
 #include "kernel/machine.h"
 
 // ---- machine fork --------------------------------------------------------------------------------
@@ -41,12 +42,16 @@ static void copy_group(struct forking *f, void *object)
 {
     struct group *g = object;
     g->exe = forking_text(f, g->exe);
+    if (g->gids)
+        g->gids->refs++; // content alone: nothing of it is the machine's
 }
 
 static void drop_group(void *owner, void *object)
 {
     (void)owner;
-    mem_free(((struct group *)object)->exe);
+    struct group *g = object;
+    mem_free(g->exe);
+    gids_put(g->gids);
 }
 
 const struct pool_kind tasks_pool = {sizeof(struct task), copy_task, drop_task};
@@ -85,12 +90,20 @@ int group_new(struct machine *m, struct group *parent, u32 pid, struct group **o
             pool_free(&m->groups, id);
             return -ENOMEM;
         }
+        if (g->gids)
+            g->gids->refs++;
     }
     g->id = id;
     g->pid = pid;
     g->start_time = machine_time(m);
     *out = g;
     return 0;
+}
+
+void group_free(struct machine *m, struct group *g)
+{
+    drop_group(m, g);
+    pool_free(&m->groups, g->id);
 }
 
 // A task on no list yet but its group's; its pid is findable.

@@ -50,6 +50,19 @@ struct call {
     u64 state[2];
 };
 
+// Capability sets (capabilities(7)), and what else limits what an execve may give.
+struct caps {
+    u64 effective, permitted, inheritable, bounding, ambient;
+    u8 securebits;
+    bool no_new_privs;
+};
+
+struct gids { // supplementary groups; immutable, shared by reference
+    u32 refs, count;
+    u64 serial; // no two lists of a machine have the same
+    u32 gid[];
+};
+
 struct task {
     task_t id;
     u32 tid;
@@ -82,6 +95,7 @@ struct task {
     struct call call;
     struct regs regs;
     u64 instructions, calls; // made so far
+    u64 slack, slack_default; // PR_SET_TIMERSLACK, ns: kept for who asks; timers here are on time
     char comm[16];
 };
 
@@ -102,6 +116,9 @@ struct group {
     u8 pdeath_signal;
     struct sigqueue pending;
     u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
+    struct caps caps;
+    struct gids *gids;  // NULL = none
+    u32 forker;         // tid of the parent's thread that made it (PR_SET_PDEATHSIG)
     u32 tty;            // id of the controlling terminal (fs/tty.h), 0 = none
     u64 limit[G_RLIM_COUNT][2];
     u64 itimer_value[3], itimer_interval[3]; // ns; [0] real (absolute machine time), others instructions
