@@ -178,6 +178,11 @@ static bool set_jit(struct command *c, char *value)
     return false;
 }
 
+static bool set_jit_memory(struct command *c, char *value)
+{
+    return read_size(value, &c->machine.jit_memory);
+}
+
 static bool set_order(struct command *c, char *value)
 {
     if (strncmp(value, "random", 6) == 0) {
@@ -398,6 +403,7 @@ static const struct option options[] = {
     {"-e", VALUE_NEEDED, set_strace, "trace=FILTER", "the same: open,%file,%process,!futex, ..."},
     {"-o", VALUE_NEEDED, set_output, "FILE", "show them in FILE, not on stderr"},
     {"--jit", VALUE_NEEDED, set_jit, "on|off|lockstep", "off: interpret; lockstep: compare both"},
+    {"--jit-memory", VALUE_NEEDED, set_jit_memory, "SIZE", "room for translated code, default 64M"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},
     {"--stats", VALUE_OPTIONAL, set_stats, "json", "show counters on stderr at the end"},
     {"--json", VALUE_NONE, set_json, NULL, "compare: the table as JSON"},

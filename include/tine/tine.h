@@ -119,6 +119,8 @@ struct tine_options {
     bool eager_fork;     // fork copies every page at once, as early Unix did
     enum tine_vfork vfork;
     enum tine_jit jit;   // LOCKSTEP: the JIT's results are compared with the interpreter's
+    uint64_t jit_memory; // bytes for translated code, 128 KiB at least; when they are full, the oldest part is
+                         // used again. 0 = 64 MiB, taken as they are needed
     enum tine_order order; // who runs first after a fork
     enum tine_net net;
     bool read_only;      // nothing below root (or the host's /, without) is changed: EROFS. Binds say for themselves

@@ -100,6 +100,7 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .slice = from->slice,
         .timeout_ns = from->timeout_ns,
         .seed = from->seed,
+        .code_cache = from->jit_memory,
         .eager = from->eager_fork,
         .vfork = from->vfork == TINE_VFORK_FORK   ? VFORK_FORK
                  : from->vfork == TINE_VFORK_COPY ? VFORK_COPY

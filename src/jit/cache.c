@@ -3,10 +3,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "host/clock.h"
 #include "host/code_memory.h"
 #include "jit/thunks.h"
 
-#define CACHE_SIZE    (64u << 20)
+#define SIZE_USUAL    (64u << 20)
+#define SIZE_LEAST    (128u << 10)
+#define SIZE_MOST     (1u << 30)
+#define SEGMENT_LEAST (64u << 10)
 #define COMMIT_STEP   (256u << 10)
 #define THUNKS_SIZE   4096u
 #define BUCKETS_FIRST 1024u
@@ -86,6 +90,23 @@ static int entries_grow(struct jit_cache *c)
     return room > 2 * c->buckets ? buckets_grow(c) : 0;
 }
 
+// Whole segments of whole pages.
+static void set_size(struct jit_cache *c, u64 wanted)
+{
+    u32 size = wanted ? (u32)MIN(MAX(wanted, (u64)SIZE_LEAST), (u64)SIZE_MOST) : SIZE_USUAL;
+    c->segments = MIN(size / SEGMENT_LEAST, (u32)CACHE_SEGMENTS);
+    c->size = c->segments * (size / c->segments & ~((u32)PAGE_SIZE - 1));
+}
+
+static int commit(struct jit_cache *c)
+{
+    u32 step = MIN(COMMIT_STEP, c->size - c->committed);
+    if (host_code_commit(c->base, c->base + c->shift, c->committed, step))
+        return -1;
+    c->committed += step;
+    return 0;
+}
+
 struct jit_cache *cache_of(struct store *s)
 {
     struct jit_cache *c = s->jit;
@@ -95,21 +116,20 @@ struct jit_cache *cache_of(struct store *s)
     c = mem_zalloc(sizeof *c);
     if (!c)
         return NULL;
-    if (host_code_new(CACHE_SIZE, &c->base, &execute)) {
+    set_size(c, s->code_size);
+    if (host_code_new(c->size, &c->base, &execute)) {
         mem_free(c);
         return NULL;
     }
-    c->size = CACHE_SIZE;
     c->has_avx = __builtin_cpu_supports("avx") != 0;
     c->has_fma = __builtin_cpu_supports("fma") != 0;
     c->shift = execute - c->base;
     s->jit = c;
-    if (host_code_commit(c->base, execute, 0, COMMIT_STEP) || buckets_grow(c) || entries_grow(c) ||
+    if (commit(c) || buckets_grow(c) || entries_grow(c) ||
         !thunks_emit(c, c->base + THUNKS_SIZE)) {
         cache_free(s);
         return NULL;
     }
-    c->committed = COMMIT_STEP;
     c->at = THUNKS_SIZE;
     struct code_arena *a = s->code_arena;
     a->native_free = native_free;
@@ -133,13 +153,14 @@ void cache_free(struct store *s)
 
 static u32 segment_begin(const struct jit_cache *c, u32 segment)
 {
-    return segment == 0 ? THUNKS_SIZE : c->size / CACHE_SEGMENTS * segment;
+    return segment == 0 ? THUNKS_SIZE : c->size / c->segments * segment;
 }
 
 // Takes away every page that has code in the segment.
 static void segment_drop(struct jit_cache *c, struct store *s, u32 segment)
 {
-    u32 from = segment_begin(c, segment), to = c->size / CACHE_SEGMENTS * (segment + 1);
+    u32 from = segment_begin(c, segment), to = c->size / c->segments * (segment + 1);
+    u64 start = host_monotonic();
     for (u32 i = 1; i < c->nentries; i++) {
         const struct jit_entry *e = &c->entry[i];
         if (!e->frame || e->offset < from || e->offset >= to)
@@ -151,35 +172,34 @@ static void segment_drop(struct jit_cache *c, struct store *s, u32 segment)
         drop_page(c, id);
     }
     c->recycled++;
+    c->pause_ns = MAX(c->pause_ns, host_monotonic() - start);
 }
 
 static void note_passes(struct jit_cache *c)
 {
-    u32 i = 0;
-    for (struct jit_hart *h = c->harts; h && i < ARRAY_LEN(c->passes_then); h = h->next)
-        c->passes_then[i++] = h->passes;
+    for (struct jit_hart *h = c->harts; h; h = h->next)
+        h->passes_then = h->passes;
     c->waiting = true;
 }
 
-// Whether every hart was out of translated code since note_passes. A hart that was not there yet
-// is compared with an older number, and passes; one beyond the array has to be outside now.
+// Whether every hart was out of translated code since note_passes. One that came since has to be
+// outside once.
 static bool all_passed(struct jit_cache *c)
 {
-    u32 i = 0;
-    for (struct jit_hart *h = c->harts; h; h = h->next, i++)
-        if (__atomic_load_n(&h->inside, __ATOMIC_ACQUIRE) &&
-            (i >= ARRAY_LEN(c->passes_then) || h->passes == c->passes_then[i]))
+    for (struct jit_hart *h = c->harts; h; h = h->next)
+        if (__atomic_load_n(&h->inside, __ATOMIC_ACQUIRE) && h->passes == h->passes_then)
             return false;
     return true;
 }
 
 u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most)
 {
-    u32 end = c->size / CACHE_SEGMENTS * (c->segment + 1);
+    u32 end = c->size / c->segments * (c->segment + 1);
     if (c->at + most > end) {
-        c->segment = (c->segment + 1) % CACHE_SEGMENTS;
+        c->segment = (c->segment + 1) % c->segments;
         c->at = segment_begin(c, c->segment);
-        if (c->recycled || c->segment == 0) {
+        c->wrapped |= c->segment == 0;
+        if (c->wrapped) {
             segment_drop(c, s, c->segment);
             note_passes(c);
         }
@@ -187,11 +207,9 @@ u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most)
     if (c->waiting && !all_passed(c))
         return NULL;
     c->waiting = false;
-    while (c->at + most > c->committed) {
-        if (host_code_commit(c->base, c->base + c->shift, c->committed, COMMIT_STEP))
+    while (c->at + most > c->committed)
+        if (commit(c))
             return NULL;
-        c->committed += COMMIT_STEP;
-    }
     return c->base + c->at;
 }
 

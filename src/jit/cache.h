@@ -22,7 +22,7 @@
 #include "cpu/cpu.h"
 #include "jit/x86.h"
 
-#define CACHE_SEGMENTS 8
+#define CACHE_SEGMENTS 32 // at most
 
 struct jit_entry {
     gva_t pc;
@@ -37,22 +37,25 @@ struct jit_hart {
     struct jit_hart *next;
     u32 inside;   // is in translated code
     u32 passes;   // how often it came out
+    u32 passes_then; // when a segment was emptied (J3)
 };
 
 struct jit_cache {
     u8 *base;           // the writable view
     i64 shift;          // executable - writable
     u32 size, committed;
+    u32 segments;       // of the same size
     u32 at;             // where the next unit goes
     u32 segment;        // in which that is
     u32 generation;     // (J3)
     bool waiting;       // for harts to leave, before the segment may be written
-    u32 passes_then[64];
+    bool wrapped;       // the ring is full: segments that come next hold code
     struct jit_hart *harts;
     struct jit_entry *entry; // [0] unused
     u32 nentries, room, free_entry;
     u32 *bucket, buckets;
     u64 links, thrown_away, recycled; // counted
+    u64 pause_ns;       // the longest that emptying a segment took
     void *scratch;      // the translator's
     bool has_avx, has_fma; // what the host's processor can
     // Thunks, as addresses in the writable view.

@@ -826,6 +826,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     st->jit_links += c->links;
     st->jit_thrown_away += c->thrown_away;
     st->jit_recycled += c->recycled;
+    st->jit_pause_ns = MAX(st->jit_pause_ns, c->pause_ns);
     c->links = c->thrown_away = c->recycled = 0;
     st->jit_ns += host_monotonic() - start;
     return begin + c->shift;

@@ -22,6 +22,7 @@ struct machine_options {
     u64 slice;          // instructions of a time slice, 0 = the usual
     u64 timeout_ns;     // host time, 0 = none
     u64 seed;
+    u64 code_cache;     // bytes for translated code, 0 = the usual
     bool eager;         // --fork=eager
     enum vfork_mode vfork;
     enum order order;

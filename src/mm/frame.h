@@ -54,6 +54,7 @@ struct store {
     void (*code_free)(struct store *s, void *code); // set by the engine; NULL = no code is attached
     void *code_arena;                               // the interpreter's own
     void *jit;                                      // the other engine's
+    u64 code_size;  // bytes that may hold its code, 0 = the usual
     void *node_free;   // page-table nodes, see pagetable.c
     void *node_chunks;
     u32 nodes_used;

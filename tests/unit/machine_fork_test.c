@@ -39,6 +39,7 @@ static struct tine_machine *start(const char *program, bool virtual_time)
     tine_options_init(&o);
     o.memory = 256 << 20;
     o.seed = 1;
+    o.jit_memory = 128 << 10; // its parts are used again, while others run
     o.virtual_time = virtual_time;
     if (tine_machine_new(&m, &o) < 0 || tine_machine_start(m, program, argv, envp, NULL) < 0)
         fail("start", 0, 0);
