@@ -30,6 +30,7 @@ struct search {
     struct plan *p;
     struct group open[32]; // by register
     u16 of[ARRAY_LEN(((struct plan *)0)->insn)]; // instruction -> group's first + 1
+    u8 used[ARRAY_LEN(((struct plan *)0)->insn)]; // windows that hold something there, as a mask
 };
 
 // Bytes that a load or store of base + constant touches; 0: it is something else.
@@ -55,12 +56,13 @@ static void close_group(struct search *s, struct group *g)
     u32 taken = 0;
     if (g->count >= 2) {
         for (u32 n = g->first; n <= g->last; n++)
-            if (s->p->insn[n].window)
-                taken |= 1u << (s->p->insn[n].window - 1);
+            taken |= s->used[n];
         u32 window = (u32)__builtin_ctz(~taken);
-        for (u32 n = g->first; n <= g->last && window < CPU_WINDOWS; n++)
+        for (u32 n = g->first; n <= g->last && window < CPU_WINDOWS; n++) {
+            s->used[n] |= (u8)(1u << window);
             if (s->of[n] == g->first + 1)
                 s->p->insn[n].window = (u8)(window + 1);
+        }
         struct plan_insn *first = &s->p->insn[g->first];
         first->leads = true;
         first->window_writes = g->writes;
