@@ -133,6 +133,13 @@ static void emit_stub(struct translation *t, const struct stub *s)
     case STUB_NAN:
         emit_nan_stub(t, s);
         break;
+    case STUB_FMA:
+        emit_fma_stub(t, s);
+        break;
+    case STUB_FLAGS:
+        emit_write_fflags(t);
+        x86_branch(&t->e, X86_jmp, s->back);
+        break;
     case STUB_DIVIDE:
         emit_divide_stub(t, s);
         break;

@@ -29,6 +29,7 @@ struct plan_insn {
     bool falls;   // the next one in order follows it
     u8 left;      // (N2)
     u8 window;    // windows.c: + 1; 0 = none
+    bool halves;  // a load of 64 bits behind a store of the lower 32
     bool leads, window_writes; // the first access by it, and what it probes for:
     i16 window_from;           // bytes from the base register
     u16 window_size;

@@ -445,35 +445,52 @@ static void emit_operation(struct translation *t, unsigned rd, const struct valu
 
 // ---- Loads and stores -----------------------------------------------------------------------
 
+// 64 bits off sp, of which the lower 32 were stored a moment ago: the host forwards these to a load of 32
+// bits at once, but to one of 64 only when they are in its cache.
+static void emit_halves(struct translation *t, unsigned rd, struct x86_rm at)
+{
+    struct x86 *e = &t->e;
+    struct x86_rm upper = at;
+    unsigned to = regs_place_x[rd] ? regs_host_x(rd) : RCX, lower = to == RCX ? RAX : RCX;
+    upper.disp += 4;
+    x86_op_rm(e, X86_mov_rm32, to, upper);
+    x86_op_ri(e, X86_shl_mi64, to, 32);
+    x86_op_rm(e, X86_mov_rm32, lower, at);
+    x86_op_rr(e, X86_or_rm64, to, lower);
+    done(t, rd, to);
+}
+
 static void emit_load(struct translation *t, unsigned rd, bool to_f, const struct value *v)
 {
     static const u8 rows[] = {X86_movsx8, X86_movzx8, X86_movsx16, X86_movzx16, X86_movsxd,
                               X86_mov_rm32, X86_mov_rm64};
     struct x86 *e = &t->e;
-    bool boxed = v->b.kind == V_BOX;
+    bool boxed = v->b.kind == V_BOX, kept = true;
     unsigned base = v->a.kind == V_C && !v->a.reg ? 32 : v->a.reg, size = type_size[v->op];
     i64 imm = (i64)(base == 32 ? v->a.c + v->b.c : v->b.c);
     struct x86_rm at = emit_access(t, base, imm, size, false,
                                    boxed ? HELP_LOAD_BOXED : HELP_LOAD_I8 + v->op,
                                    rd + (to_f ? 32 : 0));
     if (boxed) {
-        x86_op_rm(e, X86_mov_rm32, RCX, at);
-        x86_op_rm(e, X86_or_rm64, RCX, CPU_FIELD(native.fp[NATIVE_BOX]));
-        if (regs_place_f[rd])
-            x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RCX);
-        else
-            x86_op_rm(e, X86_mov_mr64, RCX, regs_memory_f(rd));
+        unsigned to = regs_place_f[rd] ? regs_host_f(rd) : 0;
+        x86_op_rm(e, X86_movss_rm, to, at);
+        x86_op_rm(e, X86_orps, to, CPU_FIELD(native.fp[NATIVE_BOX]));
+        if (!regs_place_f[rd])
+            x86_op_rm(e, X86_movsd_mr, 0, regs_memory_f(rd));
     } else if (to_f && regs_place_f[rd]) {
         x86_op_rm(e, X86_movsd_rm, regs_host_f(rd), at);
     } else if (to_f) {
         x86_op_rm(e, X86_mov_rm64, RCX, at);
         x86_op_rm(e, X86_mov_mr64, RCX, regs_memory_f(rd));
+    } else if (t->i->window && t->i->halves) {
+        emit_halves(t, rd, at);
+        kept = regs_place_x[rd];
     } else if (rd) {
         unsigned to = regs_place_x[rd] ? regs_host_x(rd) : RCX;
         x86_op_rm(e, rows[v->op], to, at);
         done(t, rd, to);
     }
-    emit_access_done(t, true);
+    emit_access_done(t, kept);
 }
 
 static void emit_store(struct translation *t, unsigned size_log, struct value address,
@@ -621,6 +638,36 @@ static void emit_call_reg(struct translation *t, unsigned rd, struct value to)
 enum csr_op { CSR_WRITE, CSR_SET, CSR_CLEAR };
 enum { CSR_FFLAGS = 1, CSR_FRM = 2 };
 
+void emit_write_fflags(struct translation *t)
+{
+    const struct insn *in = &t->i->in;
+    struct x86 *e = &t->e;
+    struct x86_rm scratch = CPU_FIELD(native.spare[0]);
+    if (in->op == OP_csrrwi) {
+        x86_op_mi(e, X86_mov_mi32, CPU_FIELD(file.fflags), in->rs1);
+    } else {
+        fetch(t, RAX, (struct leaf){.kind = in->rs1 ? V_X : V_C, .reg = in->rs1});
+        x86_op_ri(e, X86_and_mi32, RAX, 31);
+        x86_op_rm(e, X86_mov_mr32, RAX, CPU_FIELD(file.fflags));
+    }
+    x86_op_rm(e, X86_stmxcsr, 0, scratch);
+    x86_op_mi(e, X86_and_mi32, scratch, ~63);
+    x86_op_rm(e, X86_ldmxcsr, 0, scratch);
+}
+
+// frflags r; flt or fle; fsflags r: how compilers compare quietly. Unless a NaN was compared, which
+// the processor's parity flag still says, the flags are what they were.
+static bool undoes_flags(const struct translation *t)
+{
+    const struct plan_insn *i = t->i;
+    if (i < &t->plan.insn[2] || i->head || i[-1].head || !i[-1].falls || !i[-2].falls || !i->in.rs1)
+        return false;
+    const struct insn *compare = &i[-1].in, *read = &i[-2].in;
+    return (compare->op == OP_flt_d || compare->op == OP_fle_d || compare->op == OP_flt_s ||
+            compare->op == OP_fle_s) && compare->rd != i->in.rs1 && read->op == OP_csrrs &&
+           read->imm == CSR_FFLAGS && read->rs1 == 0 && read->rd == i->in.rs1;
+}
+
 // frflags, fsflags and frrm, which compilers put around comparisons; the others are the interpreter's.
 static void emit_csr(struct translation *t, enum csr_op op)
 {
@@ -641,17 +688,12 @@ static void emit_csr(struct translation *t, enum csr_op op)
         }
         done(t, in->rd, RAX);
         t->known &= ~(1u << in->rd);
+    } else if (op == CSR_WRITE && in->rd == 0 && in->imm == CSR_FFLAGS && !immediate &&
+               undoes_flags(t)) {
+        struct stub *s = stub_add(t, STUB_FLAGS, x86_branch(e, X86_j_p, NULL));
+        s->back = e->at;
     } else if (op == CSR_WRITE && in->rd == 0 && in->imm == CSR_FFLAGS) {
-        if (immediate) {
-            x86_op_mi(e, X86_mov_mi32, CPU_FIELD(file.fflags), in->rs1);
-        } else {
-            fetch(t, RAX, x_leaf(t, in->rs1));
-            x86_op_ri(e, X86_and_mi32, RAX, 31);
-            x86_op_rm(e, X86_mov_mr32, RAX, CPU_FIELD(file.fflags));
-        }
-        x86_op_rm(e, X86_stmxcsr, 0, scratch);
-        x86_op_mi(e, X86_and_mi32, scratch, ~63);
-        x86_op_rm(e, X86_ldmxcsr, 0, scratch);
+        emit_write_fflags(t);
     } else {
         write_x(t, in->rd, (struct value){.kind = V_STEP});
     }

@@ -19,6 +19,8 @@ enum stub_kind {
     STUB_STEP,   // the interpreter does the instruction
     STUB_DIVIDE, // by 0 or -1
     STUB_NAN,    // a NaN, to be the canonical one
+    STUB_FMA,    // a NaN that an FMA made in its addend's place
+    STUB_FLAGS,  // a comparison was unordered: its flags are to be undone
 };
 
 struct stub {
@@ -78,6 +80,9 @@ struct fp_row {
 // register.
 MUST_CHECK bool emit_fp(struct translation *t, const struct fp_row *f, bool to_f);
 void emit_nan_stub(struct translation *t, const struct stub *s);
+void emit_fma_stub(struct translation *t, const struct stub *s);
+// csrw fflags, x[rs1]
+void emit_write_fflags(struct translation *t);
 
 // rax = v
 void emit_constant(struct translation *t, unsigned reg, u64 v);

@@ -221,16 +221,52 @@ static void emit_from_int(struct translation *t, const struct insn *in, const st
     store(t, in->rd, X0);
 }
 
+static bool is_single_fma(enum x86_op op)
+{
+    return op == X86_vfmadd213ss || op == X86_vfmsub213ss || op == X86_vfnmadd213ss ||
+           op == X86_vfnmsub213ss;
+}
+
 static void emit_fma(struct translation *t, const struct insn *in, enum x86_op op)
 {
-    bool single = op == X86_vfmadd213ss || op == X86_vfmsub213ss || op == X86_vfnmadd213ss ||
-                  op == X86_vfnmsub213ss;
+    struct x86 *e = &t->e;
+    bool single = is_single_fma(op);
     unsigned b = load(t, in->rs2, X1);
-    x86_op_rm(&t->e, regs_place_f[in->rs1] ? X86_movaps : X86_movsd_rm, X0, regs_f_rm(in->rs1));
-    x86_emit(&t->e, op, X0, b, regs_f_rm(in->rs3), 0);
-    x86_op_rr(&t->e, single ? X86_ucomiss : X86_ucomisd, X0, X0);
+    if (in->rd == in->rs3 && in->rd != in->rs1 && in->rd != in->rs2 && regs_place_f[in->rd]) {
+        _Static_assert(X86_vfmadd231sd == X86_vfmadd213sd + 2 &&
+                       X86_vfnmsub231ss == X86_vfnmsub213ss + 2, "rows stand together");
+        unsigned to = regs_host_f(in->rd);
+        x86_emit(e, op + 2, to, b, regs_f_rm(in->rs1), 0);
+        x86_op_rr(e, single ? X86_ucomiss : X86_ucomisd, to, to);
+        struct stub *s = stub_add(t, STUB_FMA, x86_branch(e, X86_j_p, NULL));
+        s->flags = single;
+        s->back = e->at;
+        return;
+    }
+    x86_op_rm(e, regs_place_f[in->rs1] ? X86_movaps : X86_movsd_rm, X0, regs_f_rm(in->rs1));
+    x86_emit(e, op, X0, b, regs_f_rm(in->rs3), 0);
+    x86_op_rr(e, single ? X86_ucomiss : X86_ucomisd, X0, X0);
     step_if(t, CC_P, 0);
     store(t, in->rd, X0);
+}
+
+// "fma(inf, 0, qNaN) raises the invalid operation exception", which x86 does not: so the factors are
+// multiplied alone. If that is no NaN, none of its flags count.
+void emit_fma_stub(struct translation *t, const struct stub *s)
+{
+    struct x86 *e = &t->e;
+    const struct insn *in = &t->i->in;
+    x86_op_rm(e, X86_stmxcsr, 0, CPU_FIELD(native.spare[0]));
+    x86_op_rm(e, X86_movsd_rm, X0, regs_f_rm(in->rs1));
+    x86_op_rm(e, s->flags ? X86_mulss : X86_mulsd, X0, regs_f_rm(in->rs2));
+    x86_op_rr(e, s->flags ? X86_ucomiss : X86_ucomisd, X0, X0);
+    u8 *nan = x86_branch(e, X86_j_p, NULL);
+    x86_op_rm(e, X86_ldmxcsr, 0, CPU_FIELD(native.spare[0]));
+    if (!e->full)
+        x86_set_branch(nan, e->at);
+    x86_op_rm(e, X86_movsd_rm, regs_host_f(in->rd),
+              s->flags ? CPU_FIELD(native.fp[NATIVE_NAN_S]) : CPU_FIELD(native.fp[NATIVE_NAN_D]));
+    x86_branch(e, X86_jmp, s->back);
 }
 
 static void emit_min_max(struct translation *t, const struct insn *in, const struct fp_row *f)

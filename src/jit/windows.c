@@ -16,6 +16,7 @@
 
 #include "cpu/cpu.h"
 
+#define RECENT    24   // instructions
 #define SPAN_MOST 1024 // bytes of a group: wider ones cross pages too often
 
 struct group {
@@ -93,6 +94,24 @@ static void note_access(struct search *s, u32 n, u32 size, bool writes)
     s->of[n] = (u16)(g->first + 1);
 }
 
+// Whether the instruction loads from the stack what a moment ago was stored as 32 bits: compilers spill
+// words so and fetch them back with ld.
+static bool follows_word(const struct plan *p, u32 n)
+{
+    const struct insn *in = &p->insn[n].in;
+    if (in->op != OP_ld || in->rs1 != 2 || in->rd == 2 || in->rd == 0)
+        return false;
+    for (u32 back = 0; back < RECENT && n > 0 && !p->insn[n].head; back++) {
+        const struct insn *before = &p->insn[--n].in;
+        if ((before->op == OP_sw || before->op == OP_sd) && before->rs1 == 2 &&
+            before->imm == in->imm)
+            return before->op == OP_sw;
+        if (rv_flags[before->op] & RV_WRITES_X && before->rd == 2)
+            return false;
+    }
+    return false;
+}
+
 static void close_all(struct search *s)
 {
     for (u32 r = 0; r < 32; r++)
@@ -113,6 +132,7 @@ void plan_windows(struct plan *p)
         u32 size = access_size(in->op, &writes);
         if (size && in->rs1)
             note_access(&s, n, size, writes);
+        p->insn[n].halves = follows_word(p, n);
         if (rv_flags[in->op] & RV_BRANCHES)
             for (u32 r = 0; r < 32; r++)
                 s.open[r].branched = true;
