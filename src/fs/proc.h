@@ -24,6 +24,10 @@ struct proc_ops {
     int (*read)(void *arg, const char *rel, struct strbuf *out);
     // May be NULL (then -EACCES at open). Bytes taken, or -E...
     i64 (*write)(void *arg, const char *rel, const char *text, size_t n);
+    // Files whose bytes have addresses ("12/mem", "12/pagemap"): up to n bytes, with what there is at
+    // `offset`; 0 = the end; -ENOSYS: it is not one of them, but a text. May be NULL.
+    i64 (*read_at)(void *arg, const char *rel, u64 offset, void *to, size_t n);
+    i64 (*write_at)(void *arg, const char *rel, u64 offset, const void *from, size_t n);
     // Appends the entries: each is one byte 'd', '-' or 'l' (directory, file, link), the name, NUL.
     // "." and ".." are not wanted.
     int (*list)(void *arg, const char *rel, struct strbuf *out);

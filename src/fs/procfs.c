@@ -88,15 +88,60 @@ static int text_of(struct fs *fs, file_t id, bool fresh, struct strbuf **out)
     return r ? r : s->failed ? -ENOMEM : 0;
 }
 
+// A file whose bytes have addresses, a bounce buffer at a time; -ENOSYS: it is a text.
+static i64 read_at(struct fs *fs, const char *rel, struct uio *to, u64 at)
+{
+    i64 done = 0;
+    u8 *bounce = fs_bounce(fs);
+    if (!bounce)
+        return -ENOMEM;
+    do {
+        size_t n = MIN(to->left, (u64)BOUNCE);
+        i64 r = fs->proc->read_at(fs->proc_arg, rel, at + (u64)done, bounce, n);
+        i64 put = r > 0 ? uio_scatter(to, bounce, (u64)r) : r;
+        if (put <= 0)
+            return done ? done : put;
+        done += put;
+        if (put < (i64)n)
+            break;
+    } while (to->left);
+    return done;
+}
+
+static i64 write_at(struct fs *fs, const char *rel, struct uio *from, u64 at)
+{
+    i64 done = 0;
+    u8 *bounce = fs_bounce(fs);
+    if (!bounce)
+        return -ENOMEM;
+    do {
+        struct uio mark = *from;
+        i64 n = uio_gather(&mark, bounce, MIN(from->left, (u64)BOUNCE));
+        i64 r = n >= 0 ? fs->proc->write_at(fs->proc_arg, rel, at + (u64)done, bounce, (size_t)n) : n;
+        if (r <= 0)
+            return done ? done : r;
+        uio_advance(from, (u64)r);
+        done += r;
+        if (r < n)
+            break;
+    } while (from->left);
+    return done;
+}
+
 static i64 proc_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
 {
     struct file *f = file_at(fs, id);
     u64 at = offset < 0 ? f->pos : (u64)offset;
     struct strbuf *s;
+    i64 n = fs->proc && fs->proc->read_at ? read_at(fs, f->path, to, at) : -ENOSYS;
+    if (n > 0 && offset < 0)
+        f->pos += (u64)n;
+    if (n != -ENOSYS)
+        return n;
     int r = text_of(fs, id, at == 0, &s);
     if (r)
         return r;
-    i64 n = at < s->len ? (i64)MIN(s->len - at, to->left) : 0;
+    n = at < s->len ? (i64)MIN(s->len - at, to->left) : 0;
     if (n)
         n = uio_scatter(to, s->data + at, (u64)n);
     if (n > 0 && offset < 0)
@@ -109,12 +154,17 @@ static i64 proc_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
     struct file *f = file_at(fs, id);
     char text[4096];
     u64 size = MIN(from->left, (u64)sizeof(text));
-    (void)offset;
+    i64 n = fs->proc && fs->proc->write_at
+                ? write_at(fs, f->path, from, offset < 0 ? f->pos : (u64)offset) : -ENOSYS;
+    if (n > 0 && offset < 0)
+        f->pos += (u64)n;
+    if (n != -ENOSYS)
+        return n;
     struct uio mark = *from;
     int r = uio_from(&mark, text, size);
     if (r)
         return r;
-    i64 n = fs->proc && fs->proc->write ? fs->proc->write(fs->proc_arg, f->path, text, size) : -EIO;
+    n = fs->proc && fs->proc->write ? fs->proc->write(fs->proc_arg, f->path, text, size) : -EIO;
     if (n > 0)
         uio_advance(from, (u64)n);
     return n;

@@ -153,6 +153,30 @@ static i64 proc_write_op(void *arg, const char *rel, const char *text, size_t n)
     return r ? -ESRCH : proc_task_write(m, &p, name, text, n);
 }
 
+static i64 proc_read_at_op(void *arg, const char *rel, u64 offset, void *to, size_t n)
+{
+    struct proc_target p;
+    const char *name;
+    if (!is_process(rel))
+        return -ENOSYS;
+    int r = target_of(arg, rel, &p, &name);
+    if (r && (!strcmp(name, "mem") || !strcmp(name, "pagemap")))
+        return 0; // its memory is gone
+    return r ? -ENOSYS : proc_task_read_at(arg, &p, name, offset, to, n); // X1 is the text's
+}
+
+static i64 proc_write_at_op(void *arg, const char *rel, u64 offset, const void *from, size_t n)
+{
+    struct proc_target p;
+    const char *name;
+    if (!is_process(rel))
+        return -ENOSYS;
+    int r = target_of(arg, rel, &p, &name);
+    if (r && !strcmp(name, "mem"))
+        return 0;
+    return r ? -ENOSYS : proc_task_write_at(arg, &p, name, offset, from, n);
+}
+
 static int list_processes(struct machine *m, struct strbuf *out)
 {
     for (group_t id = 0; (id = pool_next(&m->groups, id));) {
@@ -183,6 +207,8 @@ void proc_attach(struct machine *m)
         .file = proc_file_op,
         .read = proc_read_op,
         .write = proc_write_op,
+        .read_at = proc_read_at_op,
+        .write_at = proc_write_at_op,
         .list = proc_list_op,
     };
     m->fs->proc = &ops;

@@ -33,6 +33,12 @@ u64 proc_instructions(struct machine *m, const struct proc_target *p);
 
 int proc_auxv(struct machine *m, const struct proc_target *p, struct strbuf *s);
 
+// ---- proc_mem.c; -ENOSYS: a file of text
+i64 proc_task_read_at(struct machine *m, const struct proc_target *p, const char *name, u64 offset,
+                      void *to, size_t n);
+i64 proc_task_write_at(struct machine *m, const struct proc_target *p, const char *name, u64 offset,
+                       const void *from, size_t n);
+
 // ---- proc_maps.c
 int proc_maps(struct machine *m, const struct proc_target *p, struct strbuf *out);
 int proc_smaps(struct machine *m, const struct proc_target *p, struct strbuf *out);

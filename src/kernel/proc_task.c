@@ -444,6 +444,7 @@ static const struct row rows[] = {
     {"limits", PROC_FILE, 0444, show_limits},
     {"loginuid", PROC_FILE, 0644, show_zero},
     {"maps", PROC_FILE, 0444, proc_maps},
+    {"mem", PROC_FILE, 0600, show_empty}, // and pagemap: proc_mem.c
     {"mountinfo", PROC_FILE, 0444, show_mountinfo},
     {"mounts", PROC_FILE, 0444, show_mounts},
     {"net/arp", PROC_FILE, 0444, show_net_arp},
@@ -463,6 +464,7 @@ static const struct row rows[] = {
     {"oom_adj", PROC_FILE, 0644, show_zero},
     {"oom_score", PROC_FILE, 0444, show_zero},
     {"oom_score_adj", PROC_FILE, 0644, show_oom_score_adj},
+    {"pagemap", PROC_FILE, 0400, show_empty},
     {"personality", PROC_FILE, 0400, show_personality},
     {"schedstat", PROC_FILE, 0444, show_schedstat},
     {"sessionid", PROC_FILE, 0444, show_zero},
