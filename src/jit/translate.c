@@ -541,7 +541,7 @@ static void emit_step(struct translation *t)
 static void write_x(struct translation *t, unsigned rd, struct value v)
 {
     if (v.kind == V_STEP || v.kind == V_FP) {
-        if (v.kind == V_STEP || !emit_fp(t, v.fp, false))
+        if (v.kind == V_STEP ? !emit_atomic(t) : !emit_fp(t, v.fp, false))
             emit_step(t);
         t->known &= ~(1u << rd);
         return;

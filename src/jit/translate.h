@@ -79,6 +79,8 @@ struct fp_row {
 // translate_fp.c: the current instruction; false: it is the interpreter's. to_f: its result is an f
 // register.
 MUST_CHECK bool emit_fp(struct translation *t, const struct fp_row *f, bool to_f);
+// atomic.c: the current instruction; false: it is not an atomic one.
+MUST_CHECK bool emit_atomic(struct translation *t);
 void emit_nan_stub(struct translation *t, const struct stub *s);
 void emit_fma_stub(struct translation *t, const struct stub *s);
 // csrw fflags, x[rs1]
