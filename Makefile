@@ -66,6 +66,7 @@ asan: asan-build
 
 install: all lib
 	@meson configure $(B) -Dprefix=$(PREFIX)
+	@ninja -C $(B) completions
 	@meson install -C $(B) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 format:

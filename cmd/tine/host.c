@@ -116,6 +116,21 @@ void signals_stop(void)
             sigaction(forwarded[i], &standard, NULL);
 }
 
+void die_of_signal(int signal)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    struct rlimit none = {0, 0};
+    sigset_t set;
+
+    terminal_restore();
+    (void)setrlimit(RLIMIT_CORE, &none); // a core file of the program's is there, one of ours says nothing
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    sigaction(signal, &standard, NULL);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(signal);
+}
+
 // ---- Files ----------------------------------------------------------------------------------
 
 int file_create(const char *path)

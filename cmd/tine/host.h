@@ -14,6 +14,8 @@ void signals_forward(struct tine_machine *machine);
 // gets its first settings back for as long. Returns when SIGCONT comes, which the program gets.
 void stop_with_program(struct tine_machine *machine);
 void signals_stop(void);
+// Ends this process by the signal, without a core file; returns if that signal ends nobody.
+void die_of_signal(int signal);
 
 // A file of tine's own, whose descriptor the program cannot meet. -1 and errno.
 int file_create(const char *path);

@@ -10,8 +10,11 @@
 #include "compare.h"
 #include "host.h"
 #include "options.h"
+#include "qemu.h"
+#include "setup.h"
 
-enum { EXIT_DEADLOCK = 123, EXIT_LIMIT = 124, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+enum { EXIT_DEADLOCK = 123, EXIT_LIMIT = 124, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127,
+       EXIT_BY_SIGNAL = 256 }; // + its number: to end as the program did
 
 static double seconds(void)
 {
@@ -136,7 +139,7 @@ static int exit_status(const struct command *c, const struct tine_result *result
         if (c->machine.verbose)
             fprintf(stderr, "tine: %s: killed by signal %d (%s)\n", c->program, result->code,
                     strsignal(result->code));
-        return 128 + result->code;
+        return (c->qemu ? EXIT_BY_SIGNAL : 128) + result->code;
     case TINE_OUT_OF_FUEL:
         fprintf(stderr, "tine: %s: out of fuel after %" PRIu64 " instructions, at %#" PRIx64 "\n",
                 c->program, c->machine.fuel, result->pc);
@@ -262,12 +265,18 @@ static bool output_open(struct command *c)
 int main(int argc, char **argv, char **environment)
 {
     struct command c;
-    int status = options_parse(&c, argc, argv, environment);
+    int status;
+
+    if (!qemu_is_name(argv[0]) && argc == 2 && strcmp(argv[1], "binfmt") == 0)
+        return binfmt_show();
+    if (!qemu_is_name(argv[0]) && argc > 1 && strcmp(argv[1], "completion") == 0)
+        return completion_show(argv + 2);
+    status = options_parse(&c, argc, argv, environment);
 
     if (status)
         return status;
     if (c.help) {
-        options_help();
+        c.qemu ? qemu_help() : options_help();
     } else if (c.version) {
         printf("tine %s\n", tine_version());
     } else {
@@ -277,5 +286,7 @@ int main(int argc, char **argv, char **environment)
         status = !output_open(&c) ? EXIT_TINE : c.compare ? compare(&c) : run(&c);
     }
     options_free(&c);
+    if (status > EXIT_BY_SIGNAL)
+        die_of_signal(status - EXIT_BY_SIGNAL);
     return status;
 }

@@ -1,10 +1,13 @@
 // The options are rows of a table: it is read by the parser and by --help.
 #include "options.h"
+#include "qemu.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
 
 enum value { VALUE_NONE, VALUE_NEEDED, VALUE_OPTIONAL }; // optional: only as --name=value
 
@@ -342,7 +345,7 @@ static void env_put(struct command *c, char *setting, size_t name_length)
     c->env[i] = setting;
 }
 
-static bool set_env(struct command *c, char *value)
+bool options_setenv(struct command *c, char *value)
 {
     char *equals = strchr(value, '=');
 
@@ -352,7 +355,7 @@ static bool set_env(struct command *c, char *value)
     return true;
 }
 
-static bool unset_env(struct command *c, char *value)
+bool options_unsetenv(struct command *c, char *value)
 {
     size_t i = env_index(c, value, strlen(value));
 
@@ -363,6 +366,15 @@ static bool unset_env(struct command *c, char *value)
         c->env_count--;
     }
     return true;
+}
+
+char *options_copy(struct command *c, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (!copy || c->copies_count == sizeof(c->copies) / sizeof(c->copies[0]))
+        fail_memory();
+    return c->copies[c->copies_count++] = copy;
 }
 
 const char *options_getenv(const struct command *c, const char *name)
@@ -383,8 +395,8 @@ static const struct option options[] = {
     {"--confine", VALUE_NEEDED, set_confine, "auto|require|off",
      "Landlock and seccomp for tine itself, under --root"},
     {"-L", VALUE_NEEDED, set_prefix, "PREFIX", "look absolute paths up below PREFIX first"},
-    {"-E", VALUE_NEEDED, set_env, "VAR=VALUE", "set a variable of the environment"},
-    {"-U", VALUE_NEEDED, unset_env, "VAR", "remove a variable of the environment"},
+    {"-E", VALUE_NEEDED, options_setenv, "VAR=VALUE", "set a variable of the environment"},
+    {"-U", VALUE_NEEDED, options_unsetenv, "VAR", "remove a variable of the environment"},
     {"-0", VALUE_NEEDED, set_argv0, "ARGV0", "what the program sees as its own name"},
     {"--cwd", VALUE_NEEDED, set_cwd, "DIR", "start in DIR, as the program sees it"},
     {"--memory", VALUE_NEEDED, set_memory, "SIZE", "limit memory (K, M, G)"},
@@ -415,10 +427,20 @@ static const struct option options[] = {
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
+bool options_row(size_t i, struct option_row *row)
+{
+    if (i >= OPTIONS)
+        return false;
+    *row = (struct option_row){options[i].name, options[i].help_value, options[i].help,
+                               options[i].value == VALUE_OPTIONAL};
+    return true;
+}
+
 void options_help(void)
 {
     printf("usage: tine [run] [options] [--] PROGRAM [ARGUMENT...]\n"
            "       tine compare [options] [--json] [--] PROGRAM [ARGUMENT...]\n"
+           "       tine binfmt | completion bash|zsh|fish\n"
            "Runs a riscv64 Linux program.\n\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option *o = &options[i];
@@ -488,6 +510,44 @@ static int parse_option(struct command *c, char **argv, int *at)
     return 0;
 }
 
+static int parse_line(struct command *c, int argc, char **argv, int *at)
+{
+    c->compare = *at < argc && strcmp(argv[*at], "compare") == 0;
+    if (*at < argc && (strcmp(argv[*at], "run") == 0 || c->compare))
+        ++*at;
+    while (*at < argc && argv[*at][0] == '-' && argv[*at][1]) {
+        int err;
+
+        if (strcmp(argv[*at], "--") == 0) {
+            ++*at;
+            break;
+        }
+        err = parse_option(c, argv, at);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+// binfmt_misc with its flag P puts the program's own argv[0] behind its path, and says so.
+static bool called_by_binfmt(void)
+{
+    return getauxval(AT_FLAGS) & 1;
+}
+
+static int take_program(struct command *c, char **argv, int at)
+{
+    c->program = argv[at];
+    c->argv = argv + at;
+    if (c->program && argv[at + 1] && called_by_binfmt())
+        c->argv++;
+    if (c->program && c->argv0)
+        c->argv[0] = c->argv0;
+    if (!c->program && !c->help && !c->version)
+        return c->qemu ? qemu_no_program() : fail("no program given%s%s", "", "");
+    return 0;
+}
+
 int options_parse(struct command *c, int argc, char **argv, char **environment)
 {
     int at = 1;
@@ -499,30 +559,24 @@ int options_parse(struct command *c, int argc, char **argv, char **environment)
             env_put(c, *environment, (size_t)(strchr(*environment, '=') - *environment));
     if (!c->env && !(c->env = calloc(1, sizeof(*c->env))))
         fail_memory();
-    c->compare = at < argc && strcmp(argv[at], "compare") == 0;
-    if (at < argc && (strcmp(argv[at], "run") == 0 || c->compare))
-        at++;
-    while (at < argc && argv[at][0] == '-' && argv[at][1]) {
-        int err;
+    c->qemu = qemu_is_name(argv[0]);
+    if (c->qemu) {
+        int err = qemu_parse(c, argv, &at);
 
-        if (strcmp(argv[at], "--") == 0) {
-            at++;
-            break;
-        }
-        err = parse_option(c, argv, &at);
+        if (err)
+            return err;
+    } else {
+        int err = parse_line(c, argc, argv, &at);
+
         if (err)
             return err;
     }
-    c->argv = argv + at;
-    c->program = argv[at];
-    if (c->program && c->argv0)
-        c->argv[0] = c->argv0;
-    if (!c->program && !c->help && !c->version)
-        return fail("no program given%s%s", "", "");
-    return 0;
+    return take_program(c, argv, at);
 }
 
 void options_free(struct command *c)
 {
     free(c->env);
+    for (size_t i = 0; i < c->copies_count; i++)
+        free(c->copies[i]);
 }

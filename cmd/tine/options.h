@@ -23,6 +23,9 @@ struct command {
     bool json;
     enum confine confine;
     bool help, version;
+    bool qemu; // called by qemu's name
+    char *copies[32]; // strings that the environment may point to
+    size_t copies_count;
 };
 
 // Exit status for tine's own errors.
@@ -32,6 +35,19 @@ struct command {
 int options_parse(struct command *c, int argc, char **argv, char **environment);
 void options_free(struct command *c);
 void options_help(void);
+
+// One row of the table of options; false: there is no such row.
+struct option_row {
+    const char *name, *value, *help; // value: what it takes, or NULL
+    bool optional;                   // ... if anything
+};
+bool options_row(size_t i, struct option_row *row);
+
+// Sets NAME=VALUE, which is borrowed; removes NAME. False: that is not what it is.
+bool options_setenv(struct command *c, char *setting);
+bool options_unsetenv(struct command *c, char *name);
+// A copy that lives as long as the command.
+char *options_copy(struct command *c, const char *text);
 
 // The value of a variable in c->env, or NULL.
 const char *options_getenv(const struct command *c, const char *name);
