@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -245,6 +246,35 @@ static void own_process(struct tine_options *o)
         o->streams[i].kind = TINE_STREAM_TAKE;
 }
 
+// With --net=host under --root, names are resolved as on the host, where the root says nothing of its own.
+// A bind needs a directory to appear in; one that the user has made is in the way of none.
+static void bind_resolver(struct tine_options *o)
+{
+    static const char *const files[] = {"/etc/resolv.conf", "/etc/hosts"};
+
+    if (!o->root || o->net != TINE_NET_HOST)
+        return;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct tine_bind *bind = &o->binds[o->nbinds];
+        char path[4096];
+        struct stat there;
+        bool bound = false;
+
+        for (int j = 0; j < o->nbinds; j++)
+            bound |= strcmp(o->binds[j].guest, files[i]) == 0 || strcmp(o->binds[j].guest, "/etc") == 0;
+        if (bound || o->nbinds == TINE_MAX_BINDS || access(files[i], R_OK) < 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/etc", o->root);
+        if (lstat(path, &there) < 0 || !S_ISDIR(there.st_mode))
+            continue;
+        snprintf(path, sizeof(path), "%s%s", o->root, files[i]);
+        if (lstat(path, &there) == 0)
+            continue;
+        *bind = (struct tine_bind){files[i], files[i], true};
+        o->nbinds++;
+    }
+}
+
 // -o: a file for what --strace shows, out of the way of the program's descriptors.
 static bool output_open(struct command *c)
 {
@@ -281,6 +311,7 @@ int main(int argc, char **argv, char **environment)
         printf("tine %s\n", tine_version());
     } else {
         own_process(&c.machine);
+        bind_resolver(&c.machine);
         terminal_keep();
         limits_raise();
         status = !output_open(&c) ? EXIT_TINE : c.compare ? compare(&c) : run(&c);
