@@ -275,21 +275,29 @@ static void bind_resolver(struct tine_options *o)
     }
 }
 
-// -o: a file for what --strace shows, out of the way of the program's descriptors.
-static bool output_open(struct command *c)
+// A file for one of tine's own outputs, out of the way of the program's descriptors.
+static bool create(const char *option, const char *path, int *fd)
 {
-    int fd;
+    *fd = file_create(path);
+    if (*fd < 0)
+        fprintf(stderr, "tine: %s%s: %s\n", option, path, strerror(errno));
+    return *fd >= 0;
+}
 
-    if (!c->output)
-        return true;
-    fd = file_create(c->output);
-    if (fd < 0) {
-        fprintf(stderr, "tine: -o %s: %s\n", c->output, strerror(errno));
+// The files of -o, --dump-jit and --perf: before tine shuts itself in.
+static bool outputs_open(struct command *c)
+{
+    char map[64];
+
+    if (c->output && !create("-o ", c->output, &c->machine.strace_fd))
         return false;
-    }
-    c->machine.strace_fd = fd;
-    c->machine.strace_pids = true;
-    return true;
+    c->machine.strace_pids |= c->output != NULL;
+    if (c->dump_jit && !*c->dump_jit)
+        c->machine.jit_dump_fd = STDERR_FILENO;
+    else if (c->dump_jit && !create("--dump-jit=", c->dump_jit, &c->machine.jit_dump_fd))
+        return false;
+    snprintf(map, sizeof(map), "/tmp/perf-%d.map", (int)getpid());
+    return !c->perf || create("--perf: ", map, &c->machine.jit_map_fd);
 }
 
 int main(int argc, char **argv, char **environment)
@@ -314,7 +322,7 @@ int main(int argc, char **argv, char **environment)
         bind_resolver(&c.machine);
         terminal_keep();
         limits_raise();
-        status = !output_open(&c) ? EXIT_TINE : c.compare ? compare(&c) : run(&c);
+        status = !outputs_open(&c) ? EXIT_TINE : c.compare ? compare(&c) : run(&c);
     }
     options_free(&c);
     if (status > EXIT_BY_SIGNAL)

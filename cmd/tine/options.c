@@ -237,6 +237,18 @@ static bool set_output(struct command *c, char *value)
     return *value;
 }
 
+static bool set_dump_jit(struct command *c, char *value)
+{
+    c->dump_jit = value ? value : "";
+    return !value || *value;
+}
+
+static bool set_perf(struct command *c, char *value)
+{
+    (void)value;
+    return c->perf = true;
+}
+
 static bool set_verbose(struct command *c, char *value)
 {
     (void)value;
@@ -416,6 +428,8 @@ static const struct option options[] = {
     {"-o", VALUE_NEEDED, set_output, "FILE", "show them in FILE, not on stderr"},
     {"--jit", VALUE_NEEDED, set_jit, "on|off|lockstep", "off: interpret; lockstep: compare both"},
     {"--jit-memory", VALUE_NEEDED, set_jit_memory, "SIZE", "room for translated code, default 64M"},
+    {"--dump-jit", VALUE_OPTIONAL, set_dump_jit, "FILE", "list translated code, guest and host"},
+    {"--perf", VALUE_NONE, set_perf, NULL, "name translated code for perf: /tmp/perf-PID.map"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},
     {"--stats", VALUE_OPTIONAL, set_stats, "json", "show counters on stderr at the end"},
     {"--json", VALUE_NONE, set_json, NULL, "compare: the table as JSON"},

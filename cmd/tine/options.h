@@ -14,6 +14,8 @@ struct command {
     enum stats_format stats;
     const char *cwd;     // --cwd, or NULL
     const char *output;  // -o, or NULL
+    const char *dump_jit; // --dump-jit's file, "": stderr, or NULL
+    bool perf;
     const char *program; // as it was named
     char *argv0;         // -0, or NULL
     char **argv;         // what the program gets, NULL at the end; argv[0] is argv0 if there is one

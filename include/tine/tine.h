@@ -121,6 +121,8 @@ struct tine_options {
     enum tine_jit jit;   // LOCKSTEP: the JIT's results are compared with the interpreter's
     uint64_t jit_memory; // bytes for translated code, 128 KiB at least; when they are full, the oldest part is
                          // used again. 0 = 64 MiB, taken as they are needed
+    int jit_dump_fd;     // a listing of translated code, guest and host, goes there; 0 = none
+    int jit_map_fd;      // and where it lies, with the guest's names, as perf(1) reads it; 0 = none
     enum tine_order order; // who runs first after a fork
     enum tine_net net;
     bool read_only;      // nothing below root (or the host's /, without) is changed: EROFS. Binds say for themselves

@@ -12,11 +12,13 @@
 #include "see/filter.h"
 #include "see/strace.h"
 #include "see/tasks.h"
+#include "see/translations.h"
 #include "see/vfork_report.h"
 
 struct tine_machine {
     struct machine *machine;
     struct strace *strace; // or NULL
+    struct translations *translations; // or NULL
     struct tine_callbacks callbacks;
     int dump_fd;           // of tine_machine_dump_soon
 };
@@ -149,6 +151,9 @@ static int attach(struct tine_machine *t, const struct tine_options *options)
         err = vfork_report_attach(t->machine);
     if (err == 0 && options->strace)
         err = strace_new(t->machine, &s, &t->strace);
+    if (err == 0 && (options->jit_dump_fd || options->jit_map_fd))
+        err = translations_new(t->machine->store, options->jit_dump_fd ? options->jit_dump_fd : -1,
+                               options->jit_map_fd ? options->jit_map_fd : -1, &t->translations);
     return err;
 }
 
@@ -220,6 +225,7 @@ void tine_machine_free(struct tine_machine *machine)
 {
     if (!machine)
         return;
+    translations_free(machine->translations);
     strace_free(machine->strace); // what it ends by force, it ends in silence
     machine_free(machine->machine);
     mem_free(machine);

@@ -63,6 +63,28 @@ struct code_arena {
     void (*native_free)(struct store *s, void *native); // set by the engine that uses it
 };
 
+// What an engine made of guest code, for those who look on (store->code_watch). The lines are in the
+// order of the host code.
+struct code_line {
+    gva_t pc;
+    u32 word;   // the instruction
+    u32 offset; // where its host code begins
+};
+struct code_unit {
+    gva_t pc;
+    u32 guest_size;
+    const u8 *bytes; // the host code, to be read
+    const u8 *host;  // and where it runs
+    u32 size, cold;  // cold: offset of what is reached seldom
+    u32 lines;
+    const struct code_line *line;
+};
+struct code_watch {
+    void *arg;
+    // Called with the store's lock held.
+    void (*translated)(void *arg, struct mm *mm, const struct code_unit *u);
+};
+
 // The store's arena, made on first use; NULL when there is no memory.
 MUST_CHECK struct code_arena *code_arena_of(struct store *s, const i32 *handlers);
 void code_arena_free(struct store *s); // before store_free; nothing runs any more

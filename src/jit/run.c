@@ -6,6 +6,7 @@
 #include "cpu/fp.h"
 #include "cpu/interp.h"
 #include "jit/jit.h"
+#include "jit/report.h"
 #include "jit/run.h"
 #include "jit/thunks.h"
 #include "jit/translate.h"
@@ -85,7 +86,10 @@ static const u8 *find_code(struct cpu *cpu, struct jit_cache *c, gva_t pc)
         ++*heat;
         return NULL;
     }
-    return translate(c, s, cpu->mm->stats, p, pc);
+    host = translate(c, s, cpu->mm->stats, p, pc);
+    if (host && unlikely(s->code_watch))
+        report_unit(c->scratch, s, cpu->mm);
+    return host;
 }
 
 // ---- Help -----------------------------------------------------------------------------------

@@ -822,6 +822,7 @@ static void emit_unit(struct translation *t)
         else
             emit_goto(t, i->off, 0);
     }
+    t->cold = t->e.at;
     emit_stubs(t);
 }
 

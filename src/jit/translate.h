@@ -46,6 +46,7 @@ struct translation {
     struct plan_insn *i; // the current instruction
     u32 known;           // mask of x registers whose value is known
     u64 value[32];
+    u8 *cold;            // where the stubs begin
     u8 *window_at;       // rax holds a window as long as nothing was emitted behind this
     u32 boxed;           // mask of f registers that hold NaN-boxed singles
     u32 nstubs, nfixes, ntails;

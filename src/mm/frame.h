@@ -37,6 +37,7 @@ struct frame {
 };
 
 struct node;
+struct code_watch;
 
 // What a fork family of machines shares (law L5): frames, table nodes, page cache, decoded code. The
 // last machine that goes frees it.
@@ -54,6 +55,7 @@ struct store {
     void (*code_free)(struct store *s, void *code); // set by the engine; NULL = no code is attached
     void *code_arena;                               // the interpreter's own
     void *jit;                                      // the other engine's
+    const struct code_watch *code_watch;            // who looks on what that translates, NULL: nobody
     u64 code_size;  // bytes that may hold its code, 0 = the usual
     void *node_free;   // page-table nodes, see pagetable.c
     void *node_chunks;
