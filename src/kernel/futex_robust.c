@@ -1,6 +1,7 @@
 // Robust lists: what a thread held when it ended is marked, and a waiter told (set_robust_list(2)).
 #include <errno.h>
 
+#include "kernel/access.h"
 #include "kernel/futex.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
@@ -21,10 +22,11 @@ i64 sys_set_robust_list(struct machine *m, struct task *t, const u64 *a)
 i64 sys_get_robust_list(struct machine *m, struct task *t, const u64 *a)
 {
     task_t id = (i32)a[0] > 0 ? pid_find(m, (u32)a[0]) : (i32)a[0] == 0 ? t->id : 0;
+    if (!id && (i32)a[0] > 0 && group_find(m, (u32)a[0])) // tine's reaper, which is no task
+        return -EPERM;
     if (!id)
         return -ESRCH;
-    const struct group *me = group_of(m, t), *of = group_of(m, task_at(m, id));
-    if (me != of && me->euid && (me->uid != of->uid || me->uid != of->euid || me->uid != of->suid))
+    if (!may_trace(m, t, task_at(m, id)))
         return -EPERM;
     int r = uaccess_write_u64(t->mm, a[2], HEAD_BYTES);
     return r ? r : uaccess_write_u64(t->mm, a[1], task_at(m, id)->robust_list);

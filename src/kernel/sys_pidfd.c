@@ -103,7 +103,7 @@ int pidfd_or_proc(struct machine *m, struct task *t, u64 fd, u32 *pid)
     if (*rel || !n)
         return -EBADF;
     *pid = (u32)n;
-    return pid_find(m, *pid) ? 0 : -ESRCH;
+    return group_find(m, *pid) ? 0 : -ESRCH;
 }
 
 int pidfd_traceable(struct machine *m, struct task *t, u64 fd, task_t *of)

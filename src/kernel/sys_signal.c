@@ -312,5 +312,5 @@ i64 sys_pidfd_send_signal(struct machine *m, struct task *t, const u64 *a)
     }
     if (n > G_NSIG)
         return -EINVAL;
-    return r ? r : (i64)send(m, t, group_of(m, task_at(m, pid_find(m, pid))), &info);
+    return r ? r : (i64)send(m, t, group_find(m, pid), &info);
 }

@@ -247,6 +247,22 @@ static void arguments(void)
     CHECK_EXIT(pid, 0);
 }
 
+/* pid 1 is somebody else's, whoever it is. */
+static void not_pid_1(void)
+{
+    void *head;
+    size_t size;
+    if (getpid() == 1)
+        check_skip("it is the first process itself");
+    if (getuid() == 0)
+        CHECK_EQ(setresuid(1234, 1234, 1234), 0);
+    CHECK_ERR(syscall(SYS_get_robust_list, 1, &head, &size), EPERM);
+    CHECK_ERR(kill(1, 0), EPERM);
+    int fd = open("/proc/1", O_RDONLY | O_DIRECTORY);
+    CHECK(fd >= 0);
+    CHECK_ERR(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0), EPERM);
+}
+
 struct clone3_args {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
         cgroup;
@@ -325,7 +341,9 @@ static void the_thread_that_forked(void)
 
 static const struct check_case cases[] = {
     CASE(groups), CASE(a_group_opens_files), CASE(giving_up), CASE(users_and_capabilities),
-    CASE(bounding_and_ambient), CASE(exec_recomputes), CASE(after_exec), CASE(arguments), CASE(chosen_tid),
+    CASE(bounding_and_ambient), CASE(exec_recomputes), CASE(after_exec), CASE(arguments),
+    CASE(not_pid_1),
+    CASE(chosen_tid),
     CASE(the_thread_that_forked),
 };
 CHECK_MAIN(cases)
