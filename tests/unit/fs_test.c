@@ -97,7 +97,14 @@ static int p_list(void *arg, const char *rel, struct strbuf *out)
     (void)arg, (void)rel;
     return strbuf_add(out, "lself\0d7", 9);
 }
-static const struct proc_ops p_ops = {p_kind, p_readlink, p_file, p_read, NULL, p_list};
+static const struct proc_ops p_ops = {
+    .kind = p_kind,
+    .readlink = p_readlink,
+    .file = p_file,
+    .read = p_read,
+    .write = NULL,
+    .list = p_list,
+};
 
 static char top[256];
 static const char *at(const char *rel)
