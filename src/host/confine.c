@@ -156,7 +156,7 @@ static const struct row {
     {SYS_getgid, ALWAYS}, {SYS_getegid, ALWAYS}, {SYS_uname, ALWAYS}, {SYS_sysinfo, ALWAYS},
     {SYS_getrusage, ALWAYS}, {SYS_times, ALWAYS}, {SYS_getrlimit, ALWAYS}, {SYS_prlimit64, ALWAYS},
     {SYS_sched_getaffinity, ALWAYS}, {SYS_getcpu, ALWAYS},
-    {SYS_setfsuid, ALWAYS}, {SYS_setfsgid, ALWAYS}, {SYS_setgroups, ALWAYS},
+    {SYS_setfsuid, ALWAYS}, {SYS_setfsgid, ALWAYS}, {SYS_setgroups, ALWAYS}, {SYS_getgroups, ALWAYS},
     // signals of our own, threads, the end
     {SYS_rt_sigaction, ALWAYS}, {SYS_rt_sigprocmask, ALWAYS}, {SYS_rt_sigreturn, ALWAYS},
     {SYS_rt_sigtimedwait, ALWAYS}, {SYS_sigaltstack, ALWAYS}, {SYS_kill, SELF}, {SYS_tgkill, SELF},
