@@ -48,8 +48,12 @@ static void walk_from(struct walk *w, u32 off)
             break;
         word = halfword(w->code, off);
         length = rv_length(word);
-        if (off + length > PAGE_SIZE)
-            break;
+        if (off + length > PAGE_SIZE) {
+            add(p, off, PLAN_STRADDLE);
+            p->index[off / 2] = (u16)p->n;
+            p->guest_bytes += 2;
+            return;
+        }
         if (length == 4)
             word |= halfword(w->code, off + 2) << 16;
         struct plan_insn *i = add(p, off, PLAN_INSN);
@@ -101,11 +105,15 @@ static void measure_chains(struct plan *p)
         }
     }
     u8 left = 0;
+    p->insn[0].charges = true;
     for (u32 n = p->n; n-- > 0;) {
         struct plan_insn *i = &p->insn[n];
-        if (!i->falls || p->insn[n + 1].head)
+        bool ends = !i->falls || p->insn[n + 1].head || rv_flags[i->in.op] & RV_BRANCHES;
+        if (ends)
             left = 0;
-        left = (u8)(left + (i->kind == PLAN_INSN));
+        if (i->falls)
+            p->insn[n + 1].charges = ends;
+        left = (u8)(left + (i->kind != PLAN_GOTO));
         i->left = left;
     }
 }
@@ -118,7 +126,7 @@ bool plan_make(struct plan *p, const struct jit_cache *c, const struct code_page
     memset(p->index, 0, sizeof p->index);
     walk_from(&w, off);
     if (p->insn[0].kind == PLAN_GOTO)
-        return false; // an instruction that straddles two pages
+        return false;
     while (w.ntargets && p->n < PLAN_MOST) {
         u32 target = w.target[--w.ntargets];
         if (!p->index[target / 2] && wanted(&w, target))

@@ -4,8 +4,9 @@
 // (N1) A chain is a run of instructions in that order, each reached from the one before by falling
 //      through; it is entered only at its head. Heads are the begin of the unit, what a branch of
 //      the unit leads to, and what follows a branch that is mostly taken.
-// (N2) The budget is charged for a whole chain at its head. `left` says how much of that is not
-//      retired yet before an instruction, itself included; who leaves the chain gives that back.
+// (N2) The budget is charged at a chain's head and behind each of its branches, for all up to the next
+//      of these. `left` says how much of that is not retired yet before an instruction, itself
+//      included; who traps gives that back, and a branch that is taken has nothing to give.
 #ifndef JIT_PLAN_H
 #define JIT_PLAN_H
 
@@ -18,6 +19,7 @@
 
 enum plan_kind {
     PLAN_INSN,
+    PLAN_STRADDLE, // an instruction that ends in the next page: the interpreter's, each time
     PLAN_GOTO, // not an instruction: go on at off (which may be PAGE_SIZE or behind)
 };
 
@@ -26,6 +28,7 @@ struct plan_insn {
     u16 off;
     u8 kind;
     bool head;
+    bool charges; // (N2)
     bool falls;   // the next one in order follows it
     u8 left;      // (N2)
     u8 window;    // windows.c: + 1; 0 = none

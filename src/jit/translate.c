@@ -808,6 +808,14 @@ void emit_alone(struct translation *t)
     t->i->window = window;
 }
 
+// Half of it is not this unit's, and may change without it.
+static void emit_straddle(struct translation *t)
+{
+    emit_step(t);
+    x86_op_rm(&t->e, X86_mov_rm64, RAX, CPU_FIELD(file.pc));
+    emit_goto_rax(t);
+}
+
 static void emit_unit(struct translation *t)
 {
     for (u32 n = 0; n < t->plan.n; n++) {
@@ -815,10 +823,12 @@ static void emit_unit(struct translation *t)
         if (i->head)
             t->known = t->boxed = 0;
         i->at = t->e.at;
-        if (i->head && i->left)
+        if ((i->head || i->charges) && i->left)
             emit_charge(t);
         if (i->kind == PLAN_INSN)
             emit_insn(t);
+        else if (i->kind == PLAN_STRADDLE)
+            emit_straddle(t);
         else
             emit_goto(t, i->off, 0);
     }
@@ -832,7 +842,7 @@ static int publish(struct translation *t, const u8 *begin)
     for (u32 n = 0; n < t->plan.n; n++) {
         const struct plan_insn *i = &t->plan.insn[n];
         gva_t pc = t->page_va + i->off;
-        if (!i->head || i->kind != PLAN_INSN || (n && cache_find(t->cache, pc, t->page->frame)))
+        if (!i->head || i->kind == PLAN_GOTO || (n && cache_find(t->cache, pc, t->page->frame)))
             continue;
         if (cache_enter(t->cache, t->page, pc, i->at, n ? 0 : (u32)(t->e.at - begin),
                         n ? 0 : t->plan.guest_bytes))
