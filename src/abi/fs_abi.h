@@ -257,4 +257,8 @@ struct abi_winsize {
 #define ABI_EFD_NONBLOCK ABI_O_NONBLOCK
 #define ABI_MFD_CLOEXEC 1u
 
+// Extended attributes: bytes of a name, and of a value or a list of names.
+#define ABI_XATTR_NAME_MAX 255
+#define ABI_XATTR_SIZE_MAX 65536u
+
 #endif

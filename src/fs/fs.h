@@ -276,4 +276,16 @@ u64 lock_in_the_way(struct fs *fs, file_t id, u64 owner, const struct abi_flock 
 // True if a pipe has a name, by which anybody can open it.
 bool pipe_is_fifo(struct fs *fs, u32 pipe);
 
+// Extended attributes. What is read is at most ABI_XATTR_SIZE_MAX bytes, for which `value` has room; its
+// length is the result.
+enum xattr_op { XATTR_SET, XATTR_GET, XATTR_LIST, XATTR_REMOVE };
+struct xattr {
+    enum xattr_op op;
+    const char *name; // not for XATTR_LIST
+    void *value;
+    u64 size;  // XATTR_SET
+    u32 flags; // XATTR_SET: XATTR_CREATE, XATTR_REPLACE
+};
+i64 file_xattr(struct fs *fs, file_t id, const struct xattr *x);
+
 #endif

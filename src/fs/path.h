@@ -61,6 +61,7 @@ MUST_CHECK int path_chown(struct fs *fs, struct fsctx *c, file_t dir, const char
 MUST_CHECK int path_utimens(struct fs *fs, struct fsctx *c, file_t dir, const char *path,
                             const struct abi_timespec *times, u32 flags);
 MUST_CHECK int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_statfs *out);
+i64 path_xattr(struct fs *fs, struct fsctx *c, const char *path, u32 flags, const struct xattr *x);
 MUST_CHECK int path_truncate(struct fs *fs, struct fsctx *c, const char *path, i64 size);
 // The guest's absolute path without links, dots: length without NUL.
 i64 path_realpath(struct fs *fs, struct fsctx *c, file_t dir, const char *path, char *buf, size_t cap);

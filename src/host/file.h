@@ -57,6 +57,11 @@ MUST_CHECK int host_renameat(int dir1, const char *name1, int dir2, const char *
 MUST_CHECK int host_linkat(int dir1, const char *name1, int dir2, const char *name2);
 MUST_CHECK int host_link_fd(int fd, int dir, const char *name);
 MUST_CHECK int host_symlinkat(const char *target, int dir, const char *name);
+// Extended attributes; O_PATH descriptors too. What is read: its length, -ERANGE.
+i64 host_getxattr(int fd, const char *name, void *value, size_t n);
+i64 host_setxattr(int fd, const char *name, const void *value, size_t n, u32 flags);
+i64 host_listxattr(int fd, char *list, size_t n);
+i64 host_removexattr(int fd, const char *name);
 MUST_CHECK int host_memfd(const char *name, u32 flags);
 int host_fcntl_number(int fd, int cmd, u64 arg); // F_ADD_SEALS and the like
 MUST_CHECK int host_random(void *buf, size_t n);
