@@ -22,6 +22,20 @@ struct elf_segment {
     u64 offset, vaddr, paddr, filesz, memsz, align;
 };
 
+struct elf_section {
+    u32 name, type;
+    u64 flags, addr, offset, size;
+    u32 link, info;
+    u64 align, entsize;
+};
+
+struct elf_symbol {
+    u32 name;
+    u8 info, other;
+    u16 section;
+    u64 value, size;
+};
+
 // An executable file, opened. What it holds is read through the page cache, so that execve of a warm
 // file asks the host only to open it, what it is now, and to close it.
 struct program {

@@ -13,6 +13,7 @@
 #include "kernel/access.h"
 #include "kernel/machine.h"
 #include "kernel/elf.h"
+#include "kernel/vdso.h"
 #include "kernel/syscall.h"
 #include "kernel/timer.h"
 #include "kernel/trace.h"
@@ -182,7 +183,6 @@ static int load_elf(struct machine *m, struct mm *mm, const struct program *p, c
 
 static int map_vdso(struct machine *m, struct mm *mm)
 {
-    static const u32 code[] = {0x08b00893 /* li a7, 139 */, 0x00000073 /* ecall */};
     gva_t at;
     if (!m->vdso) {
         frame_t f;
@@ -192,8 +192,8 @@ static int map_vdso(struct machine *m, struct mm *mm)
         if (r)
             return r;
         m->vdso->constant = true;
-        memcpy(frame_data(m->store, f), code, sizeof code);
-        m->vdso_sigreturn = VDSO_BASE;
+        vdso_build(frame_data(m->store, f));
+        m->vdso_sigreturn = VDSO_BASE + VDSO_SIGRETURN;
     }
     struct map_request q = {.addr = VDSO_BASE, .length = PAGE_SIZE, .prot = MM_READ | MM_EXEC,
                             .flags = REGION_VDSO, .fixed = true, .backing = m->vdso};
@@ -283,7 +283,7 @@ static int build_stack(struct machine *m, struct group *g, struct image *im, con
         {G_AT_PHENT, sizeof(struct elf_segment)}, {G_AT_PHNUM, im->phnum}, {G_AT_BASE, im->base},
         {G_AT_FLAGS, 0}, {G_AT_ENTRY, im->program_entry}, {G_AT_UID, g->uid}, {G_AT_EUID, g->euid},
         {G_AT_GID, g->gid}, {G_AT_EGID, g->egid}, {G_AT_SECURE, g->uid != g->euid || g->gid != g->egid}, {G_AT_RANDOM, random_at},
-        {G_AT_EXECFN, execfn_at}, {G_AT_NULL, 0},
+        {G_AT_EXECFN, execfn_at}, {G_AT_SYSINFO_EHDR, mm->vdso}, {G_AT_NULL, 0},
     };
     memcpy(&words[k], aux, sizeof aux);
     k += sizeof aux / sizeof(u64);

@@ -17,25 +17,11 @@
 enum { SHT_SYMTAB = 2, SHT_STRTAB = 3, SHT_NOBITS = 8, SHT_DYNSYM = 11 };
 enum { STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 10 };
 
-struct section {
-    u32 name, type;
-    u64 flags, addr, offset, size;
-    u32 link, info;
-    u64 align, entsize;
-};
-
-struct file_symbol {
-    u32 name;
-    u8 info, other;
-    u16 section;
-    u64 value, size;
-};
-
 struct reader {
     struct backing *b;
     u64 size;
     struct elf_header h;
-    struct section *section;
+    struct elf_section *section;
     u32 sections;
 };
 
@@ -95,7 +81,7 @@ static void read_sections(struct reader *f)
         f->sections = n;
 }
 
-static const struct section *find_type(const struct reader *f, u32 type)
+static const struct elf_section *find_type(const struct reader *f, u32 type)
 {
     for (u32 i = 0; i < f->sections; i++)
         if (f->section[i].type == type)
@@ -103,13 +89,13 @@ static const struct section *find_type(const struct reader *f, u32 type)
     return NULL;
 }
 
-static const struct section *find_name(const struct reader *f, const char *name)
+static const struct elf_section *find_name(const struct reader *f, const char *name)
 {
-    const struct section *found = NULL;
+    const struct elf_section *found = NULL;
     char *names;
     if (f->h.shstrndx >= f->sections)
         return NULL;
-    const struct section *s = &f->section[f->h.shstrndx];
+    const struct elf_section *s = &f->section[f->h.shstrndx];
     if (s->type != SHT_STRTAB || read_block(f, s->offset, s->size, &names))
         return NULL;
     for (u32 i = 0; i < f->sections && !found; i++)
@@ -121,7 +107,7 @@ static const struct section *find_name(const struct reader *f, const char *name)
 
 // ---- symbols -------------------------------------------------------------------------------------
 
-static u8 kind_of(const struct reader *f, const struct file_symbol *s)
+static u8 kind_of(const struct reader *f, const struct elf_symbol *s)
 {
     u8 type = s->info & 15;
     if (type == STT_FUNC || type == STT_GNU_IFUNC)
@@ -133,7 +119,7 @@ static u8 kind_of(const struct reader *f, const struct file_symbol *s)
 }
 
 // Global names before weak ones before local ones, and those without leading underscores first.
-static u8 rank_of(const struct file_symbol *s, u8 kind, const char *name)
+static u8 rank_of(const struct elf_symbol *s, u8 kind, const char *name)
 {
     u8 bind = s->info >> 4;
     u8 rank = kind == SYMBOL_LABEL ? 0 : 8;
@@ -162,11 +148,11 @@ static void bound_symbols(struct object *o)
     }
 }
 
-static void add_symbols(const struct reader *f, struct object *o, const struct file_symbol *table,
+static void add_symbols(const struct reader *f, struct object *o, const struct elf_symbol *table,
                         u64 n, bool complete)
 {
     for (u64 i = 0; i < n; i++) {
-        const struct file_symbol *s = &table[i];
+        const struct elf_symbol *s = &table[i];
         u8 kind = kind_of(f, s);
         if (!kind || !s->section || s->name >= o->strings_size || s->value >= MM_TOP ||
             s->size > MM_TOP)
@@ -177,7 +163,7 @@ static void add_symbols(const struct reader *f, struct object *o, const struct f
         struct object_symbol add = {.value = s->value, .size = s->size, .name = s->name,
                                     .kind = kind, .rank = rank_of(s, kind, name)};
         if (!s->size) {
-            const struct section *in = s->section < f->sections ? &f->section[s->section] : NULL;
+            const struct elf_section *in = s->section < f->sections ? &f->section[s->section] : NULL;
             if (!complete || !in || s->value - in->addr >= in->size)
                 continue;
             add.size = in->addr + in->size - s->value;
@@ -191,14 +177,14 @@ static void add_symbols(const struct reader *f, struct object *o, const struct f
 
 static int read_symbols(struct reader *f, struct object *o)
 {
-    const struct section *s = find_type(f, SHT_SYMTAB);
-    struct file_symbol *table = NULL;
+    const struct elf_section *s = find_type(f, SHT_SYMTAB);
+    struct elf_symbol *table = NULL;
     o->stripped = !s;
     if (!s)
         s = find_type(f, SHT_DYNSYM);
     if (!s || s->entsize != sizeof *table || s->link >= f->sections)
         return 0;
-    const struct section *names = &f->section[s->link];
+    const struct elf_section *names = &f->section[s->link];
     u64 n = s->size / sizeof *table;
     int r = read_block(f, s->offset, n * sizeof *table, &table);
     if (r == 0)
@@ -218,7 +204,7 @@ static int read_symbols(struct reader *f, struct object *o)
 
 static int read_unwind(struct reader *f, struct object *o)
 {
-    const struct section *s = find_name(f, ".eh_frame");
+    const struct elf_section *s = find_name(f, ".eh_frame");
     if (!s || s->type == SHT_NOBITS)
         return 0;
     int r = read_block(f, s->offset, s->size, &o->unwind);
