@@ -147,14 +147,18 @@ int file_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len)
     return f->kind == FILE_HOST ? host_fallocate(f->host_fd, mode, offset, len) : -ENODEV;
 }
 
-int file_sync(struct fs *fs, file_t id, bool data_only)
+int file_sync_fd(struct fs *fs, file_t id)
 {
     struct file *f = file_at(fs, id);
     if (!f || (f->flags & ABI_O_PATH))
         return -EBADF;
-    if (f->kind == FILE_HOST || f->kind == FILE_DIR)
-        return host_fsync(f->host_fd, data_only);
-    return -EINVAL;
+    return f->kind == FILE_HOST || f->kind == FILE_DIR ? f->host_fd : -EINVAL;
+}
+
+int file_sync(struct fs *fs, file_t id, bool data_only)
+{
+    int fd = file_sync_fd(fs, id);
+    return fd < 0 ? fd : host_fsync(fd, data_only);
 }
 
 // -EROFS where a mount forbids changes.

@@ -6,6 +6,7 @@
 // (F1) Objects name each other by id (law L4); an id is never 0.
 // (F2) Nothing here blocks, knows tasks, or raises signals: what would have to wait answers -EAGAIN
 //      and file_wait says what to wait for; -EPIPE means that the caller raises SIGPIPE.
+//      A host file may be slow but does not block; with fs.cached set it answers -EFETCH instead.
 // (F3) The position of a host file is `pos`, not the host's, unless FILE_INHERITED is set.
 // (F4) The status flags of inherited descriptors are never changed.
 #ifndef FS_FS_H
@@ -47,6 +48,8 @@ enum file_kind {
 
 enum dev_id { DEV_NULL = 1, DEV_ZERO, DEV_FULL, DEV_RANDOM, DEV_URANDOM, DEV_TTY, DEV_PTMX,
               DEV_DIR, DEV_PTSDIR, DEV_PTS = 1 << 16 /* + N of /dev/pts/N */ };
+
+#define EFETCH 602 // not a result: fs.fetch is not in the host's cache
 
 // struct file.how
 #define FILE_INHERITED 1u // came with the process: its offset is the host's
@@ -168,6 +171,11 @@ struct fs {
     struct hostfds *hostfds; // descriptors that copies have together; NULL = none was made
     u32 nmounts;
     u8 *bounce;    // fs_bounce
+    bool cached;   // reads of host files that would wait for the disk answer -EFETCH
+    struct {
+        int fd;
+        u64 offset, length;
+    } fetch;       // what the last of them wanted
     int prefix_fd; // the directory of -L, or -1
     int shm_fd;    // the machine's own /dev/shm, or -1 ...
     char *shm_path; // ... and where it is in the host
@@ -208,6 +216,8 @@ MUST_CHECK int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out);
 MUST_CHECK int file_truncate(struct fs *fs, file_t id, i64 size);
 MUST_CHECK int file_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len);
 MUST_CHECK int file_sync(struct fs *fs, file_t id, bool data_only);
+// The host's descriptor of what fsync(2) brings to the disk. -EBADF, -EINVAL
+MUST_CHECK int file_sync_fd(struct fs *fs, file_t id);
 MUST_CHECK int file_chmod(struct fs *fs, file_t id, u32 mode);
 MUST_CHECK int file_chown(struct fs *fs, file_t id, u32 uid, u32 gid);
 MUST_CHECK int file_utimens(struct fs *fs, file_t id, const struct abi_timespec *times /*2 or NULL*/);

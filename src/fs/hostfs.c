@@ -20,6 +20,25 @@ static i64 read_at(struct file *f, void *buf, size_t n, i64 offset)
     return r;
 }
 
+enum { FETCH_MAX = 1 << 20 };
+
+// What the host has in memory, or -EFETCH; where the host can't tell, it may take its time.
+static i64 read_cached(struct fs *fs, struct file *f, void *buf, size_t n, u64 wanted, i64 offset)
+{
+    i64 r = host_pread_cached(f->host_fd, buf, n, offset);
+    if (r == -EAGAIN) {
+        fs->fetch.fd = f->host_fd;
+        fs->fetch.offset = (u64)offset;
+        fs->fetch.length = MIN(wanted, (u64)FETCH_MAX);
+        return -EFETCH;
+    }
+    if (r > 0 && (size_t)r < n) { // the rest may be on the disk, or behind the end
+        i64 rest = read_at(f, (u8 *)buf + r, n - (size_t)r, offset + r);
+        return rest > 0 ? r + rest : r;
+    }
+    return r >= 0 ? r : read_at(f, buf, n, offset);
+}
+
 static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
 {
     struct file *f = file_at(fs, id);
@@ -43,7 +62,8 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
             want = MIN(to->left, (u64)BOUNCE);
             host = bounce;
         }
-        r = read_at(f, host, want, inherited ? -1 : at + done);
+        r = fs->cached && !done && !inherited ? read_cached(fs, f, host, want, to->left, at)
+                                              : read_at(f, host, want, inherited ? -1 : at + done);
         if (r <= 0)
             break;
         i64 got = r;

@@ -161,6 +161,12 @@ i64 host_write(int fd, const void *buf, size_t n)
     return result(write(fd, buf, n));
 }
 
+i64 host_pread_cached(int fd, void *buf, size_t n, i64 offset)
+{
+    struct iovec v = {buf, n};
+    return result(preadv2(fd, &v, 1, offset, RWF_NOWAIT));
+}
+
 i64 host_read_nowait(int fd, void *buf, size_t n)
 {
     struct iovec v = {buf, n};

@@ -23,6 +23,8 @@ MUST_CHECK int host_fd_flags(int fd); // F_GETFL, -EBADF
 i64 host_fd_path(int fd, char *buf, size_t cap); // the host's name of it, NUL-terminated
 
 i64 host_pread(int fd, void *buf, size_t n, i64 offset);
+// Only what is in the host's memory: -EAGAIN where none of it is, -EOPNOTSUPP or -ENOSYS where the host can't tell.
+i64 host_pread_cached(int fd, void *buf, size_t n, i64 offset);
 i64 host_pwrite(int fd, const void *buf, size_t n, i64 offset);
 i64 host_read(int fd, void *buf, size_t n);
 i64 host_write(int fd, const void *buf, size_t n);

@@ -2,6 +2,7 @@
 
 #include "kernel/core.h"
 #include "kernel/async.h"
+#include "kernel/disk.h"
 #include "kernel/machine.h"
 #include "kernel/elf.h"
 
@@ -140,6 +141,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
 void machine_free(struct machine *m)
 {
     struct store *s = m->store;
+    disk_end(m);
     if (s)
         store_lock(s);
 #define POOL_IN(name, member) pool_drop(m, &m->member, &name##_pool);
@@ -172,8 +174,7 @@ const char *machine_error(struct machine *m)
 
 // ---- from outside --------------------------------------------------------------------------------
 
-// Ends a wait in the host, if it is in one.
-static void wake_up(struct machine *m)
+void machine_wake(struct machine *m)
 {
     int fd = __atomic_load_n(&m->wake_fd, __ATOMIC_SEQ_CST);
     if (fd >= 0)
@@ -195,7 +196,7 @@ void machine_say(struct machine *m, const char *format, ...)
 void machine_ask(struct machine *m)
 {
     __atomic_store_n((bool *)&m->asked, true, __ATOMIC_SEQ_CST);
-    wake_up(m);
+    machine_wake(m);
 }
 
 static void answer(struct machine *m)
@@ -209,7 +210,7 @@ void machine_signal(struct machine *m, int signal)
 {
     if (signal >= 1 && signal <= G_NSIG) {
         __atomic_fetch_or((u64 *)&m->host_signals, SIGBIT(signal), __ATOMIC_SEQ_CST);
-        wake_up(m);
+        machine_wake(m);
     }
 }
 
@@ -510,6 +511,8 @@ static enum run_end run_loop(struct machine *m, bool wait)
         if (__atomic_load_n((bool *)&m->asked, __ATOMIC_RELAXED))
             answer(m);
         deadlines_fire(m);
+        if (m->helpers && host_helpers_ready(m->helpers))
+            disk_finish(m);
         if (m->host_waits && turn % POLL_EVERY == 0)
             sched_poll(m, 0);
         if ((turn & 63) == 0 && host_monotonic() > next_sync) {
@@ -591,5 +594,5 @@ enum run_end machine_run(struct machine *m, u64 budget, bool wait)
 void machine_cancel(struct machine *m, bool on)
 {
     __atomic_store_n(&m->cancelled, on, __ATOMIC_SEQ_CST);
-    wake_up(m);
+    machine_wake(m);
 }

@@ -153,7 +153,10 @@ struct machine {
     void *ask_arg;
     _Atomic u64 host_signals; // bit n-1: signal n arrived at tine's process
     int wake_fd;            // eventfd: ends the idle wait; -1 = it never waited
-    u32 host_waits;         // waiters on host descriptors
+    u32 host_waits;         // waiters on host descriptors, and jobs of helpers
+    struct host_helpers *helpers; // threads for calls that wait for a disk; NULL = none yet
+    u32 disk_serial;        // of the last job given to them
+    u32 disk_jobs;          // those under way
     u64 unknown_calls[8];   // bitmap of system calls already named
     gva_t vdso_sigreturn;
     struct backing *vdso;
@@ -163,6 +166,8 @@ struct machine {
 
 MUST_CHECK int machine_new(struct machine **out, const struct machine_options *o);
 void machine_free(struct machine *m);
+// Ends the machine's wait in the host, if it is in one. By any thread.
+void machine_wake(struct machine *m);
 // Starts the program as pid 2 (or 1 with --init). argv[0] may differ from path. -errno.
 MUST_CHECK int machine_start(struct machine *m, const char *path, char *const argv[],
                              char *const envp[], const char *cwd);
@@ -239,7 +244,7 @@ void deadlines_fire(struct machine *m); // all that are due
 enum { CHAN_CHILD = CHAN_KERNEL, CHAN_VFORK, CHAN_FUTEX, CHAN_SIGNAL, CHAN_TIMER, CHAN_EPOLL, CHAN_CPU_TIME,
        CHAN_PIDFD = 96, CHAN_SOCKET, CHAN_SOCKET_SPACE, CHAN_MSG, CHAN_MSG_SPACE, CHAN_SEM,
        CHAN_STREAM,
-       CHAN_MQ, CHAN_MQ_SPACE, CHAN_LEASE };
+       CHAN_MQ, CHAN_MQ_SPACE, CHAN_LEASE, CHAN_DISK };
 
 // Registers what wakes the task and says -EPARK; -ERESTARTSYS when a signal is pending.
 // Call once for each channel; then return what park() says.

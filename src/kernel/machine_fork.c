@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/forking.h"
 #include "host/clock.h"
+#include "kernel/disk.h"
 #include "kernel/epoll.h"
 #include "kernel/machine.h"
 #include "mm/pagecache.h"
@@ -38,6 +39,8 @@ static void copy_rest(struct forking *f, struct machine *m, const struct machine
     m->on_ask = NULL;
     m->asked = false;
     m->wake_fd = -1;
+    m->helpers = NULL;
+    m->disk_jobs = 0;
     m->host_signals = __atomic_load_n((const u64 *)&from->host_signals, __ATOMIC_SEQ_CST);
     m->store->machines++;
     if (m->vdso)
@@ -70,6 +73,7 @@ int machine_fork(struct machine *from, bool reseed, struct machine **out)
         return r;
     }
     store_lock(from->store);
+    disk_drain(from);
     r = forget_shared(from);
     if (r) {
         store_unlock(from->store);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/panic.h"
 #include "host/clock.h"
+#include "host/helpers.h"
 #include "kernel/async.h"
 #include "kernel/epoll.h"
 #include "kernel/hart.h"
@@ -342,6 +343,7 @@ void sched_poll(struct machine *m, i64 timeout_ns)
         if (wake < 0)
             timeout_ns = timeout_ns < 0 ? NO_EVENT_WAIT : MIN(timeout_ns, NO_EVENT_WAIT);
         if (__atomic_load_n((u64 *)&m->host_signals, __ATOMIC_SEQ_CST) ||
+            (m->helpers && host_helpers_ready(m->helpers)) ||
             __atomic_load_n(&m->cancelled, __ATOMIC_SEQ_CST))
             timeout_ns = 0;
     }

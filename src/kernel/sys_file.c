@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel/async.h"
+#include "kernel/disk.h"
 #include "mm/pagecache.h"
 #include "mm/uaccess.h"
 
@@ -119,6 +120,19 @@ int vectors_arg(struct task *t, struct vectors *v, gva_t from, u64 count)
 
 // ---- read
 
+// A helper brings what is to be read into the host's cache; then the call is entered again, and reads.
+static i64 read_fetches(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset)
+{
+    struct host_job job = {.kind = HOST_FETCH, .fd = m->fs->fetch.fd, .offset = (i64)m->fs->fetch.offset,
+                           .length = m->fs->fetch.length};
+    i64 r = disk_call(m, t, &job);
+    if (r == -EPARK || r == -ERESTARTSYS)
+        return r;
+    struct uio u; // it was done at once, or could not be: the read itself says what is wrong
+    uio_guest(&u, t->mm, v->at, v->count);
+    return file_read(m->fs, file, &u, offset);
+}
+
 i64 file_do_read(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset,
                  bool nowait)
 {
@@ -129,7 +143,11 @@ i64 file_do_read(struct machine *m, struct task *t, file_t file, struct vectors 
     file_will_be_used(m, file);
     struct uio u;
     uio_guest(&u, t->mm, v->at, v->count);
+    m->fs->cached = disk_overlaps(m) && !disk_done(t) && !nowait;
     i64 r = file_read(m->fs, file, &u, offset);
+    m->fs->cached = false;
+    if (r == -EFETCH)
+        return read_fetches(m, t, file, v, offset);
     if (r != -EAGAIN)
         return r;
     if (v->total == 0)
@@ -536,10 +554,23 @@ i64 sys_fadvise64(struct machine *m, struct task *t, const u64 *a)
 
 i64 sys_sync(struct machine *m, struct task *t, const u64 *a)
 {
-    (void)t;
     (void)a;
-    (void)pagecache_sync_all(m->store);
-    return 0;
+    if (!disk_done(t))
+        (void)pagecache_sync_all(m->store);
+    return disk_call(m, t, &(struct host_job){.kind = HOST_SYNC_ALL, .fd = -1});
+}
+
+i64 sys_syncfs(struct machine *m, struct task *t, const u64 *a)
+{
+    file_t file = fd_arg(t, a[0]);
+    if (!file || file_at(m->fs, file)->kind == FILE_PATH)
+        return -EBADF;
+    int host = file_sync_fd(m->fs, file);
+    if (host < 0) // a file system of the machine's own
+        return 0;
+    if (!disk_done(t))
+        (void)pagecache_sync_all(m->store);
+    return disk_call(m, t, &(struct host_job){.kind = HOST_SYNC_FS, .fd = host});
 }
 
 static i64 do_fsync(struct machine *m, struct task *t, u64 fd, bool data_only)
@@ -547,8 +578,12 @@ static i64 do_fsync(struct machine *m, struct task *t, u64 fd, bool data_only)
     file_t file = fd_arg(t, fd);
     if (!file || file_at(m->fs, file)->kind == FILE_PATH)
         return -EBADF;
-    file_will_be_used(m, file);
-    return file_sync(m->fs, file, data_only);
+    if (!disk_done(t))
+        file_will_be_used(m, file);
+    int host = file_sync_fd(m->fs, file);
+    if (host < 0)
+        return host;
+    return disk_call(m, t, &(struct host_job){.kind = data_only ? HOST_SYNC_DATA : HOST_SYNC_FILE, .fd = host});
 }
 
 i64 sys_fsync(struct machine *m, struct task *t, const u64 *a)
@@ -559,6 +594,23 @@ i64 sys_fsync(struct machine *m, struct task *t, const u64 *a)
 i64 sys_fdatasync(struct machine *m, struct task *t, const u64 *a)
 {
     return do_fsync(m, t, a[0], true);
+}
+
+i64 sys_sync_file_range(struct machine *m, struct task *t, const u64 *a)
+{
+    file_t file = fd_arg(t, a[0]);
+    i64 end;
+    if (!file || file_at(m->fs, file)->kind == FILE_PATH)
+        return -EBADF;
+    if (a[3] & ~7ULL || (i64)a[1] < 0 || (i64)a[2] < 0 || __builtin_add_overflow((i64)a[1], (i64)a[2], &end))
+        return -EINVAL;
+    int host = file_sync_fd(m->fs, file);
+    if (host < 0)
+        return -ESPIPE;
+    if (!disk_done(t))
+        file_will_be_used(m, file);
+    return disk_call(m, t, &(struct host_job){.kind = HOST_SYNC_RANGE, .fd = host, .offset = (i64)a[1],
+                                              .length = a[2], .flags = (u32)a[3]});
 }
 
 // ---- what a file is

@@ -42,10 +42,13 @@ struct call {
     bool active;    // to be entered (again) when the task runs
     bool interruptible;
     u8 stage;       // enum call_stage
+    bool disk_done; // disk_result is there
     u32 number;
     u64 arg[6];
     u64 deadline;   // machine time in ns when the wait times out; 0 = none
     i32 restart;    // it was interrupted: ERESTARTSYS or ERESTARTNOHAND; 0 = no
+    u32 disk_serial; // of its job for a helper thread (disk.h); 0 = none
+    i64 disk_result;
     u64 progress;   // what the call keeps between entries
     u64 state[2];
 };

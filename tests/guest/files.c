@@ -317,7 +317,30 @@ static void copying(void)
     CHECK_EQ(memcmp(got, "cde", 3), 0);
 }
 
+static void to_the_disk(void)
+{
+    char name[] = "/tmp/sync-XXXXXX";
+    int fd = mkstemp(name), both[2];
+    CHECK(fd >= 0);
+    CHECK_EQ(pipe(both), 0);
+    CHECK_EQ(write(fd, "x", 1), 1);
+    CHECK_EQ(fsync(fd), 0);
+    CHECK_EQ(fdatasync(fd), 0);
+    CHECK_EQ(syncfs(fd), 0);
+    CHECK_EQ(syncfs(both[0]), 0);
+    CHECK_ERR(fsync(both[0]), EINVAL);
+    CHECK_ERR(syncfs(-1), EBADF);
+    CHECK_EQ(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE), 0);
+    CHECK_EQ(sync_file_range(fd, 0, 1, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER), 0);
+    CHECK_ERR(sync_file_range(fd, 0, 1, 8), EINVAL);
+    CHECK_ERR(sync_file_range(fd, -1, 1, 2), EINVAL);
+    CHECK_ERR(sync_file_range(both[1], 0, 1, 2), ESPIPE);
+    CHECK_ERR(sync_file_range(-1, 0, 1, 2), EBADF);
+    CHECK_EQ(unlink(name), 0);
+}
+
 static const struct check_case cases[] = {
+    CASE(to_the_disk),
     CASE(open_flags),
     CASE(positions),
     CASE(directories),
