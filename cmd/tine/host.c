@@ -92,6 +92,7 @@ void signals_forward(struct tine_machine *machine)
         if (sigaction(forwarded[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(forwarded[i], &action, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); // a file size limit of the host's is the program's EFBIG
 }
 
 void stop_with_program(struct tine_machine *machine)

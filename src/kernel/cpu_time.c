@@ -135,7 +135,11 @@ static void limit_due(struct machine *m, struct group *g, u64 now)
 void cpu_time_passed(struct machine *m, struct task *t)
 {
     struct group *g = group_of(m, t);
-    wake_channel(m, CHAN(CHAN_CPU_TIME, g->id));
+    u64 now = t->instructions + t->calls;
+    if (now != t->cpu_told) { // a sleeper who only looked must not wake himself
+        t->cpu_told = now;
+        wake_channel(m, CHAN(CHAN_CPU_TIME, g->id));
+    }
     if (likely(!is_watched(m, g)))
         return;
     struct cpu_usage used = cpu_of_group(m, g);

@@ -98,6 +98,7 @@ struct task {
     struct call call;
     struct regs regs;
     u64 instructions, calls; // made so far
+    u64 cpu_told;            // their sum when sleepers on processor clocks were last woken
     u64 slack, slack_default; // PR_SET_TIMERSLACK, ns: kept for who asks; timers here are on time
     char comm[16];
 };
