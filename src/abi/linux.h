@@ -117,6 +117,7 @@ enum { // getrlimit(2)
     G_RLIM_COUNT,
 };
 #define G_RLIM_INFINITY (~0ULL)
+#define G_STICKY_TIMEOUTS 0x4000000u // personality(2): select and poll leave the time-out alone
 
 enum { G_MAP_SHARED = 1, G_MAP_PRIVATE = 2, G_MAP_SHARED_VALIDATE = 3, G_MAP_TYPE = 15,
        G_MAP_FIXED = 0x10, G_MAP_ANONYMOUS = 0x20, G_MAP_GROWSDOWN = 0x100, G_MAP_LOCKED = 0x2000,

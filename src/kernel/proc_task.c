@@ -395,7 +395,12 @@ static int show_children(struct machine *m, const struct proc_target *p, struct 
 FIXED(idmap, "         0          0 4294967295\n")
 FIXED(io, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
           "cancelled_write_bytes: 0\n")
-FIXED(personality, "00000000\n")
+
+static int show_personality(struct machine *m, const struct proc_target *p, struct strbuf *s)
+{
+    (void)m;
+    return strbuf_printf(s, "%08x\n", p->g->personality);
+}
 
 static int show_schedstat(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {

@@ -114,7 +114,10 @@ static i64 wait_ends(struct machine *m, struct task *t, gva_t timeout, i64 r)
         t->mask = t->saved_mask;
         t->restore_mask = false;
     }
-    if (timeout && t->call.state[1]) {
+    bool sticky = group_of(m, t)->personality & G_STICKY_TIMEOUTS;
+    if (sticky && r == -ERESTARTNOHAND)
+        r = -EINTR; // begun again it would wait as long once more
+    if (timeout && t->call.state[1] && !sticky) {
         u64 now = machine_time(m), left = t->call.state[0] > now ? t->call.state[0] - now : 0;
         struct g_timespec ts = {(i64)(left / NS), (i64)(left % NS)};
         if (t->timed_out)

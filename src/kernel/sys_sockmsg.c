@@ -2,6 +2,7 @@
 //
 //   t->call.progress  bytes that a blocking call on a stream has moved so far
 //   t->call.state[1]  messages that sendmmsg or recvmmsg has done
+//   t->call.state[2]  recvmmsg's time-out, in machine time; 0 = none
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -407,16 +408,31 @@ i64 sys_recvmsg(struct machine *m, struct task *t, const u64 *a)
     return r ? r : receive_message(m, t, file, s, a[1], (u32)a[2]);
 }
 
+// The time that is left goes back to the caller when there were messages.
+static i64 recvmmsg_ends(struct machine *m, struct task *t, gva_t timeout, i64 r)
+{
+    u64 done = t->call.state[1], now = machine_time(m), end = t->call.state[2];
+    if (!done || !timeout)
+        return done ? (i64)done : r;
+    u64 left = end > now ? end - now : 0;
+    struct g_timespec ts = {(i64)(left / 1000000000), (i64)(left % 1000000000)};
+    int e = uaccess_write(t->mm, timeout, &ts, sizeof ts);
+    return e ? e : (i64)done;
+}
+
 // The time-out is looked at only between messages, as in Linux (recvmmsg(2), BUGS).
 i64 sys_recvmmsg(struct machine *m, struct task *t, const u64 *a)
 {
     struct socket *s;
     file_t file;
     u32 flags = (u32)a[3];
-    int e = socket_arg(m, t, a[0], &file, &s);
-    if (e)
-        return e;
     i64 r = 0;
+    if (a[4] && !t->call.state[2])
+        r = timeout_arg(m, t, a[4], &t->call.state[2]);
+    if (r == 0)
+        r = socket_arg(m, t, a[0], &file, &s);
+    if (r)
+        return r;
     while (t->call.state[1] < MIN((u32)a[2], ABI_IOV_MAX)) {
         gva_t at = a[1] + t->call.state[1] * MMSG;
         bool first = t->call.state[1] == 0;
@@ -424,12 +440,14 @@ i64 sys_recvmmsg(struct machine *m, struct task *t, const u64 *a)
         r = receive_message(m, t, file, s, at, here & ~(u32)G_MSG_WAITFORONE);
         if (r == -EPARK)
             return r;
-        t->call.progress = 0;
+        t->call.progress = t->call.state[0] = 0;
         if (r >= 0)
             r = uaccess_write_u32(t->mm, at + sizeof(struct g_msghdr), (u32)r);
         if (r < 0)
             break;
         t->call.state[1]++;
+        if (a[4] && machine_time(m) >= t->call.state[2])
+            break;
     }
-    return t->call.state[1] ? (i64)t->call.state[1] : r;
+    return recvmmsg_ends(m, t, a[4], r);
 }

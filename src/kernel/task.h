@@ -50,7 +50,7 @@ struct call {
     u32 disk_serial; // of its job for a helper thread (disk.h); 0 = none
     i64 disk_result;
     u64 progress;   // what the call keeps between entries
-    u64 state[2];
+    u64 state[3];
 };
 
 // Capability sets (capabilities(7)), and what else limits what an execve may give.

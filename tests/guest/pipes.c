@@ -3,6 +3,7 @@
  */
 #include "check.h"
 #include <poll.h>
+#include <sys/personality.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -271,6 +272,27 @@ static void poll_waits(void)
     CHECK_EQ(alarms, before + 1);
 }
 
+/* The time that is left comes back, but not to a program of the personality that keeps it. */
+static void time_left_or_sticky(void)
+{
+    fd_set set;
+    new_pipe(0);
+    CHECK_EQ(write(out, "x", 1), 1);
+    for (int sticky = 0; sticky < 2; sticky++) {
+        struct timespec wait = { 5, 0 };
+        unsigned long most[6] = { 0 };
+        CHECK_EQ(syscall(SYS_personality, sticky ? STICKY_TIMEOUTS : 0) >= 0, 1);
+        FD_ZERO(&set);
+        FD_SET(in, &set);
+        CHECK_EQ(syscall(SYS_pselect6, in + 1, &set, NULL, NULL, &wait, most + 2), 1);
+        CHECK_EQ(wait.tv_sec, sticky ? 5 : 4);
+        wait = (struct timespec){ 5, 0 };
+        struct pollfd one = { in, POLLIN, 0 };
+        CHECK_EQ(syscall(SYS_ppoll, &one, 1, &wait, NULL, 8), 1);
+        CHECK_EQ(wait.tv_sec, sticky ? 5 : 4);
+    }
+}
+
 static void select_and_epoll(void)
 {
     fd_set set;
@@ -439,6 +461,7 @@ static const struct check_case cases[] = {
     CASE(a_reader_wakes_a_writer_of_a_broken_pipe),
     CASE(poll_tells),
     CASE(poll_waits),
+    CASE(time_left_or_sticky),
     CASE(select_and_epoll),
     CASE(fifo),
     CASE(socketpair_is_two_pipes),

@@ -539,6 +539,33 @@ static void many_messages_at_once(void)
 
 /* ---- the network: what the loopback of the host shows ---- */
 
+/* Looked at between messages: a second message later than that is not waited for. */
+static void time_out_of_many_messages(void)
+{
+    char a[2][8];
+    struct iovec v[2] = {{a[0], 8}, {a[1], 8}};
+    struct mmsghdr in[2] = {{{NULL, 0, v, 1, NULL, 0, 0}, 0}, {{NULL, 0, v + 1, 1, NULL, 0, 0}, 0}};
+    struct timespec wait = {0, 2000000}, bad = {0, 1000000000};
+    new_pair(SOCK_DGRAM);
+    CHECK_ERR(recvmmsg(end[1], in, 2, 0, &bad), EINVAL);
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        check_sleep_ms(10);
+        CHECK_EQ(send(end[0], "x", 1, 0), 1);
+        _exit(0);
+    }
+    CHECK_EQ(recvmmsg(end[1], in, 2, 0, &wait), 1);
+    CHECK_EQ(in[0].msg_len, 1);
+    CHECK_EQ(wait.tv_sec + wait.tv_nsec, 0);
+    CHECK_EXIT(pid, 0);
+    wait.tv_sec = 5;
+    CHECK_EQ(send(end[0], "x", 1, 0), 1);
+    CHECK_EQ(send(end[0], "yz", 2, 0), 2);
+    CHECK_EQ(recvmmsg(end[1], in, 2, 0, &wait), 2);
+    CHECK_EQ(in[1].msg_len, 2);
+    CHECK_EQ(wait.tv_sec, 4);
+}
+
 static void tcp_over_loopback(void)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) }, b;
@@ -648,6 +675,7 @@ static const struct check_case cases[] = {
     CASE(peeked_files_are_copies),
     CASE(credentials_come_along),
     CASE(many_messages_at_once),
+    CASE(time_out_of_many_messages),
     CASE(tcp_over_loopback),
     CASE(udp_over_loopback),
 };
