@@ -278,12 +278,22 @@ static u64 find_free(const struct fdnode *n, u32 height, u64 base, u64 min)
     return base + FAN * span;
 }
 
+static u64 lowest_free(const struct fdtable *t, u32 min)
+{
+    return min >= reach(t->height) ? min : find_free(t->root, t->height, 0, min);
+}
+
+bool fd_room(const struct fdtable *t, u64 limit)
+{
+    return t->open < limit || lowest_free(t, 0) < limit;
+}
+
 int fd_alloc(struct fs *fs, struct fdtable *t, file_t file, u32 min, bool cloexec, u64 limit)
 {
     struct trail trail;
     if (min >= limit)
         return -EINVAL;
-    u64 fd = min >= reach(t->height) ? min : find_free(t->root, t->height, 0, min);
+    u64 fd = lowest_free(t, min);
     if (fd >= limit || fd > INT32_MAX)
         return -EMFILE;
     int r = own_path(fs, t, (u32)fd, &trail);

@@ -38,6 +38,8 @@ void fdtable_put(struct fs *fs, struct fdtable *t); // the last holder's put clo
 // reference, unless it fails: -EMFILE, -EINVAL (min >= limit), -ENOMEM.
 MUST_CHECK int fd_alloc(struct fs *fs, struct fdtable *t, file_t file, u32 min, bool cloexec, u64 limit);
 // Makes two descriptors or none (pipe2, socketpair). On failure both references stay the caller's.
+// Would a descriptor below `limit` be found? Descriptors beyond it may be open: it can be lowered.
+bool fd_room(const struct fdtable *t, u64 limit);
 MUST_CHECK int fd_alloc2(struct fs *fs, struct fdtable *t, const file_t file[2], bool cloexec,
                          u64 limit, int fds[2]);
 file_t fd_get(const struct fdtable *t, u32 fd); // borrowed; 0 = not open

@@ -80,7 +80,7 @@ i64 sys_openat(struct machine *m, struct task *t, const u64 *a)
     int r = at_arg(t, a[0], a[1], path, &dir);
     if (r)
         return r;
-    if (t->files->open >= fd_limit(m, t))
+    if (!fd_room(t->files, fd_limit(m, t)))
         return -EMFILE;
     r = lease_break(m, t, dir, path, flags);
     if (r)

@@ -408,7 +408,7 @@ i64 sys_accept4(struct machine *m, struct task *t, const u64 *a)
         r = sockaddr_check(t, a[1], a[2]);
     if (r)
         return r;
-    if (t->files->open >= fd_limit(m, t))
+    if (!fd_room(t->files, fd_limit(m, t)))
         return -EMFILE;
     return s->family == G_AF_UNIX ? unix_accept(m, t, file, s, a) : inet_accept(m, t, file, s, a);
 }

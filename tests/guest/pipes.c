@@ -433,6 +433,11 @@ static void descriptor_limit(void)
     close(39);
     CHECK_ERR(pipe(end), EMFILE);                 /* room for one is not room for two */
     CHECK_EQ(dup(in), 39);                        /* and the one was not lost */
+    limit.rlim_cur = 10;                          /* those beyond a lower limit stay open, and */
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    CHECK_ERR(open("/", O_RDONLY), EMFILE);       /* do not count */
+    close(9);
+    CHECK_EQ(open("/", O_RDONLY), 9);
 }
 
 static void close_and_close_range(void)
