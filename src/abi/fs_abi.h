@@ -214,6 +214,11 @@ struct abi_pollfd {
 #define ABI_TCSETS 0x5402u
 #define ABI_TCSETSW 0x5403u
 #define ABI_TCSETSF 0x5404u
+#define ABI_TCGETA 0x5405u
+#define ABI_TCSETA 0x5406u
+#define ABI_TCSETAW 0x5407u
+#define ABI_TCSETAF 0x5408u
+#define ABI_TERMIO_SIZE 18
 #define ABI_TCSBRK 0x5409u
 #define ABI_TCXONC 0x540Au
 #define ABI_TCFLSH 0x540Bu

@@ -12,6 +12,7 @@ struct parent {
     int fd;    // the directory (O_PATH), ours
     bool dots; // the name is ".", ".." or the path names a root
     bool busy; // the name is a mount point or a device of ours
+    bool synthetic; // -EACCES, since the directory is no directory of the host
     char name[ABI_NAME_MAX + 2]; // with one slash behind it if the path had any
 };
 
@@ -38,6 +39,7 @@ static int find_parent(struct fs *fs, struct fsctx *c, file_t dir, const char *p
     struct found at;
     size_t end = strlen(path);
     p->fd = -1;
+    p->synthetic = false;
     if (!end)
         return -ENOENT;
     if (end >= ABI_PATH_MAX)
@@ -67,6 +69,7 @@ static int find_parent(struct fs *fs, struct fsctx *c, file_t dir, const char *p
         p->mount = f->mount;
         p->fd = host_dup(f->host_fd);
     } else if (at.kind != FOUND_HOST) {
+        p->synthetic = true;
         return -EACCES; // /proc and a synthetic /dev
     }
     if (p->fd < 0)
@@ -206,6 +209,8 @@ int path_link(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, fi
         r = link_found(fs, c, dir1, path1, flags, &b);
     } else {
         r = find_parent(fs, c, dir1, path1, &a);
+        if (r == -EACCES && a.synthetic)
+            r = -EXDEV;
         if (r == 0)
             r = a.dots || a.busy ? -EPERM : a.mount != b.mount ? -EXDEV
                 : host_linkat(a.fd, a.name, b.fd, b.name);

@@ -25,6 +25,44 @@ static int set_termios(struct fs *fs, u32 id, struct mm *mm, u64 arg, size_t siz
     return 0;
 }
 
+struct termio { // the older form: half of each flag word, and eight characters
+    u16 iflag, oflag, cflag, lflag;
+    u8 line, cc[8];
+};
+_Static_assert(sizeof(struct termio) == ABI_TERMIO_SIZE, "TCGETA copies it as it is");
+
+static int get_termio(const struct tty *t, struct mm *mm, u64 arg)
+{
+    const struct abi_termios *from = &t->termios;
+    struct termio to;
+    memset(&to, 0, sizeof to);
+    to.iflag = (u16)from->c_iflag;
+    to.oflag = (u16)from->c_oflag;
+    to.cflag = (u16)from->c_cflag;
+    to.lflag = (u16)from->c_lflag;
+    to.line = from->c_line;
+    memcpy(to.cc, from->c_cc, sizeof to.cc);
+    return uaccess_write(mm, arg, &to, sizeof to);
+}
+
+static int set_termio(struct fs *fs, u32 id, struct mm *mm, u64 arg, bool flush)
+{
+    struct abi_termios to = tty_at(fs, id)->termios;
+    struct termio from;
+    int r = uaccess_read(mm, &from, arg, sizeof from);
+    if (r)
+        return r;
+    if (flush)
+        tty_flush(fs, id, true, false);
+    to.c_iflag = (to.c_iflag & ~0xffffu) | from.iflag;
+    to.c_oflag = (to.c_oflag & ~0xffffu) | from.oflag;
+    to.c_cflag = (to.c_cflag & ~0xffffu) | from.cflag;
+    to.c_lflag = (to.c_lflag & ~0xffffu) | from.lflag;
+    memcpy(to.c_cc, from.cc, sizeof from.cc);
+    tty_set_termios(fs, id, &to);
+    return 0;
+}
+
 static int set_size(struct fs *fs, u32 id, struct mm *mm, u64 arg)
 {
     struct tty *t = tty_at(fs, id);
@@ -150,6 +188,12 @@ int pty_ioctl(struct fs *fs, file_t file, u32 cmd, struct mm *mm, u64 arg)
         return get_termios(t, mm, arg, ABI_TERMIOS_SIZE);
     case ABI_TCGETS2:
         return get_termios(t, mm, arg, ABI_TERMIOS2_SIZE);
+    case ABI_TCGETA:
+        return get_termio(t, mm, arg);
+    case ABI_TCSETA:
+    case ABI_TCSETAW:
+    case ABI_TCSETAF:
+        return set_termio(fs, id, mm, arg, cmd == ABI_TCSETAF);
     case ABI_TCSETS:
     case ABI_TCSETSW:
     case ABI_TCSETSF:

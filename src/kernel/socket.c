@@ -60,6 +60,14 @@ struct g_ucred socket_self(struct machine *m)
 
 // ---- packets -------------------------------------------------------------------------------------
 
+static u32 sockets_among(struct machine *m, const file_t *files, u32 n)
+{
+    u32 sockets = 0;
+    for (u32 i = 0; i < n; i++)
+        sockets += socket_of(m, files[i]) != NULL;
+    return sockets;
+}
+
 // Files in a packet may be sockets with packets of their own: they are let go one after the other,
 // not one inside the other.
 static void let_go(struct machine *m)
@@ -71,6 +79,7 @@ static void let_go(struct machine *m)
         u32 id = m->packets_doomed;
         struct packet *p = packet_at(m, id);
         m->packets_doomed = p->next;
+        m->sockets_in_flight -= sockets_among(m, p->files, p->nfiles);
         for (u32 i = 0; i < p->nfiles; i++)
             file_put(m->fs, p->files[i]);
         mem_free(p->files);
@@ -147,6 +156,7 @@ static int packet_new(struct machine *m, const struct socket *s, struct uio *fro
     for (u32 i = 0; i < with->nfiles; i++)
         file_get(m->fs, p->files[i] = with->files[i]);
     p->nfiles = with->nfiles;
+    m->sockets_in_flight += sockets_among(m, p->files, p->nfiles);
     p->cred = with->has_cred ? with->cred : socket_self(m);
     return 0;
 }
@@ -315,8 +325,10 @@ static void take_extras(struct machine *m, struct packet *p, bool peek, struct r
     }
     if (p->nfiles)
         r->nfiles = p->nfiles;
-    if (!peek)
-        p->nfiles = 0;
+    if (peek)
+        return;
+    m->sockets_in_flight -= sockets_among(m, p->files, p->nfiles);
+    p->nfiles = 0;
 }
 
 static void space_made(struct machine *m, const struct socket *s)
@@ -631,6 +643,14 @@ static void leave_peers(struct machine *m, struct socket *s)
     }
 }
 
+void socket_drop_queue(struct machine *m, u32 id)
+{
+    struct socket *s = at(m, id);
+    while (s->head)
+        take_head(m, s);
+    s->bytes = 0;
+}
+
 void socket_close(struct machine *m, u32 id)
 {
     struct socket *s = at(m, id);
@@ -642,12 +662,15 @@ void socket_close(struct machine *m, u32 id)
             at(m, waiting->peer)->error = ECONNRESET;
         socket_close(m, waiting->id);
     }
-    while (s->head)
-        take_head(m, s);
+    socket_drop_queue(m, id);
     pool_free(&m->sockets, id);
     changed(m, id);
     wake_channel(m, CHAN(CHAN_SOCKET_SPACE, id));
     let_go(m);
+    if (m->sockets_in_flight && !m->packets_going) {
+        socket_cycles_collect(m);
+        let_go(m);
+    }
 }
 
 // ---- waiting -------------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ struct socket {
     u32 send_buffer, recv_buffer;
     i32 error;                  // SO_ERROR
     u64 serial;                 // inode number
+    u32 in_flight, next_reached; // of a search for cycles (socket_cycles.c), and nothing else
+    bool reached;
 };
 
 // What a receive brings besides bytes. The files are the caller's references.
@@ -75,6 +77,10 @@ void socket_attach(struct machine *m);
 
 MUST_CHECK int socket_new(struct machine *m, u32 family, u32 type, u32 protocol, struct socket **out);
 void socket_close(struct machine *m, u32 id);
+// Empties what came in; files that were sent along are let go with the socket that is being closed.
+void socket_drop_queue(struct machine *m, u32 id);
+// Empties the queues of sockets that nobody can reach any more.
+void socket_cycles_collect(struct machine *m);
 // A description for it, taken over on success. host_fd -1 = none.
 MUST_CHECK int socket_file(struct machine *m, struct socket *s, int host_fd, u32 flags, file_t *out);
 struct socket *socket_of(struct machine *m, file_t file); // NULL: no socket

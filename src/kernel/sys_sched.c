@@ -75,11 +75,19 @@ i64 sys_sched_setparam(struct machine *m, struct task *t, const u64 *a)
     return of ? set_policy(m, t, of, of->policy, priority, of->policy_reset) : -ESRCH;
 }
 
+// As task_arg, for who only looks: tine's own reaper is seen as a task of the usual policy.
+static const struct task *looked_at(struct machine *m, struct task *t, u64 pid)
+{
+    static const struct task reaper;
+    const struct task *of = task_arg(m, t, pid);
+    return of || (i32)pid <= 0 || !group_find(m, (u32)pid) ? of : &reaper;
+}
+
 i64 sys_sched_getscheduler(struct machine *m, struct task *t, const u64 *a)
 {
     if ((i32)a[0] < 0)
         return -EINVAL;
-    const struct task *of = task_arg(m, t, a[0]);
+    const struct task *of = looked_at(m, t, a[0]);
     return of ? (i64)(of->policy | (of->policy_reset ? POLICY_RESET_ON_FORK : 0)) : -ESRCH;
 }
 
@@ -87,7 +95,7 @@ i64 sys_sched_getparam(struct machine *m, struct task *t, const u64 *a)
 {
     if ((i32)a[0] < 0 || !a[1])
         return -EINVAL;
-    const struct task *of = task_arg(m, t, a[0]);
+    const struct task *of = looked_at(m, t, a[0]);
     return of ? uaccess_write_u32(t->mm, a[1], of->rt_priority) : -ESRCH;
 }
 
@@ -140,14 +148,14 @@ i64 sys_sched_getattr(struct machine *m, struct task *t, const u64 *a)
     memset(&s, 0, sizeof s);
     if (!a[1] || (i32)a[0] < 0 || size < ATTR_FIRST || size > PAGE_SIZE || (u32)a[3])
         return -EINVAL;
-    struct task *of = task_arg(m, t, a[0]);
+    const struct task *of = looked_at(m, t, a[0]);
     if (!of)
         return -ESRCH;
     s.size = MIN(size, (u32)sizeof s);
     s.policy = of->policy;
     s.flags = of->policy_reset ? ATTR_RESET_ON_FORK : 0;
     s.priority = of->rt_priority;
-    s.nice = is_real_time(of->policy) ? 0 : group_of(m, of)->nice;
+    s.nice = is_real_time(of->policy) || !of->group ? 0 : group_at(m, of->group)->nice;
     s.util[1] = 1024;
     return uaccess_write(t->mm, a[1], &s, s.size);
 }
@@ -156,7 +164,7 @@ i64 sys_sched_rr_get_interval(struct machine *m, struct task *t, const u64 *a)
 {
     if ((i32)a[0] < 0)
         return -EINVAL;
-    const struct task *of = task_arg(m, t, a[0]);
+    const struct task *of = looked_at(m, t, a[0]);
     if (!of)
         return -ESRCH;
     struct g_timespec ts = {0, of->policy == POLICY_FIFO ? 0 : SLICE_NS};
@@ -208,7 +216,7 @@ i64 sys_sched_getaffinity(struct machine *m, struct task *t, const u64 *a)
     u32 size = (u32)a[1];
     if (size < sizeof(u64) || size % sizeof(u64))
         return -EINVAL;
-    if ((i32)a[0] < 0 || !task_arg(m, t, a[0]))
+    if ((i32)a[0] < 0 || !looked_at(m, t, a[0]))
         return -ESRCH;
     int r = uaccess_write_u64(t->mm, a[2], 1);
     return r ? r : (i64)sizeof(u64);

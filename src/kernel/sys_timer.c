@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "kernel/access.h"
 #include "kernel/cpu_time.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
@@ -192,12 +193,12 @@ static int check_clock(struct machine *m, struct task *t, i32 clock, struct time
 {
     task_t of;
     bool thread;
-    out->realtime = clock == 0 || clock == 11; // TAI
+    out->realtime = clock == 0 || clock == 8 || clock == 11; // TAI
     switch (clock) {
     case 0: case 1: case 7: case 11: // REALTIME, MONOTONIC, BOOTTIME
         return 0;
-    case 8: case 9: // the ALARM ones wake a machine that sleeps
-        return -EPERM;
+    case 8: case 9: // the ALARM ones would wake a machine that sleeps; this one does not
+        return capable(group_of(m, t), G_CAP_WAKE_ALARM) ? 0 : -EPERM;
     case 4: case 5: case 6:
         return -EOPNOTSUPP;
     default:

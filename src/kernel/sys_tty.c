@@ -370,6 +370,9 @@ i64 tty_ioctl(struct machine *m, struct task *t, file_t file, u32 cmd, u64 arg)
     case ABI_TCSETS:
     case ABI_TCSETSW:
     case ABI_TCSETSF:
+    case ABI_TCSETA:
+    case ABI_TCSETAW:
+    case ABI_TCSETAF:
     case ABI_TCSETS2:
     case ABI_TCSETSW2:
     case ABI_TCSETSF2:

@@ -472,6 +472,32 @@ static void a_socket_inside_itself(void)
     }
 }
 
+/* What only such sockets hold is let go when a socket is closed next: a pipe's reader sees the end. */
+static void sockets_that_only_hold_each_other(void)
+{
+    int pipe_end[2], other[2];
+    char byte;
+    CHECK_EQ(pipe(pipe_end), 0);
+    new_pair(SOCK_STREAM);
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, other), 0);
+    int first[2] = { other[1], pipe_end[1] };
+    send_fds(end[0], first, 2, 0);                /* other[1] waits at end[1], */
+    send_fds(other[0], &end[1], 1, 0);            /* and end[1] at other[1] */
+    int kept[2], flags;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, kept), 0);
+    send_fds(kept[0], &kept[0], 1, 0);            /* whereas this one can still be received */
+    close(pipe_end[1]);
+    close(kept[0]);
+    close(other[1]);
+    close(end[1]);
+    close(end[0]);
+    close(other[0]);
+    CHECK_EQ(read(pipe_end[0], &byte, 1), 0);
+    CHECK_EQ(take_fds(kept[1], kept, 1, 0, &flags), 1);
+    CHECK_EQ(write(kept[0], "x", 1), 1);
+    CHECK_EQ(read(kept[1], &byte, 1), 1);
+}
+
 static void peeked_files_are_copies(void)
 {
     int got[16], flags, file = check_file(10);
@@ -672,6 +698,7 @@ static const struct check_case cases[] = {
     CASE(files_travel),
     CASE(files_that_nobody_takes),
     CASE(a_socket_inside_itself),
+    CASE(sockets_that_only_hold_each_other),
     CASE(peeked_files_are_copies),
     CASE(credentials_come_along),
     CASE(many_messages_at_once),
