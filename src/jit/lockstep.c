@@ -14,6 +14,7 @@
 #include "isa/decode.h"
 #include "jit/jit.h"
 #include "jit/run.h"
+#include "mm/pagecache.h"
 #include "mm/pagetable.h"
 #include "mm/region.h"
 
@@ -55,22 +56,64 @@ static bool comparable(const struct mm *m)
     return true;
 }
 
-// The first page that differs; MM_TOP: none does.
-static gva_t memory_differs(const struct store *s, const struct mm *a, const struct mm *b)
+// What is at va, where the table has `pte`, or a hole. A page that nobody asked for yet is what it will
+// be filled from: one engine may have looked ahead for code where the other did not.
+static const u8 *page_data(struct mm *m, gva_t va, pte_t pte)
 {
+    const struct region *g = region_find(m, va);
+    frame_t f = FRAME_ZERO;
+    if (pte)
+        f = pte_frame(pte);
+    else if (g && g->backing && backing_page(m->store, g->backing,
+                                             g->page + ((va - g->start) >> PAGE_SHIFT), &f))
+        return NULL; // beyond the file's end, or no memory
+    return frame_data(m->store, f);
+}
+
+struct difference {
+    gva_t va; // MM_TOP: there is none
+    u64 want, got;
+};
+
+static bool page_differs(struct mm *a, struct mm *b, gva_t va, pte_t pa, pte_t pb,
+                         struct difference *d)
+{
+    const u8 *want = page_data(a, va, pa), *got = page_data(b, va, pb);
+    if (want == got || !want || !got || memcmp(want, got, PAGE_SIZE) == 0)
+        return false;
+    for (u32 i = 0; i < PAGE_SIZE; i += sizeof d->want) {
+        memcpy(&d->want, want + i, sizeof d->want);
+        memcpy(&d->got, got + i, sizeof d->got);
+        d->va = va + i;
+        if (d->want != d->got)
+            break;
+    }
+    return true;
+}
+
+// The first word that differs.
+static struct difference memory_differs(struct mm *a, struct mm *b)
+{
+    struct difference d = {.va = MM_TOP};
     gva_t va = 0, vb = 0;
     pte_t pa, pb;
-    for (;; va += PAGE_SIZE, vb += PAGE_SIZE) {
-        bool more_a = pt_next(a->root, &va, MM_TOP, &pa);
-        bool more_b = pt_next(b->root, &vb, MM_TOP, &pb);
-        if (!more_a && !more_b)
-            return MM_TOP;
-        if (more_a != more_b || va != vb)
-            return more_a && (!more_b || va < vb) ? va : vb;
-        if (pte_frame(pa) != pte_frame(pb) &&
-            memcmp(frame_data(s, pte_frame(pa)), frame_data(s, pte_frame(pb)), PAGE_SIZE))
-            return va;
+    bool more_a = pt_next(a->root, &va, MM_TOP, &pa), more_b = pt_next(b->root, &vb, MM_TOP, &pb);
+    while (more_a || more_b) {
+        bool in_a = more_a && (!more_b || va <= vb), in_b = more_b && (!more_a || vb <= va);
+        gva_t at = in_a ? va : vb;
+        if ((!in_a || !in_b || pa != pb) &&
+            page_differs(a, b, at, in_a ? pa : 0, in_b ? pb : 0, &d))
+            break;
+        if (in_a) {
+            va += PAGE_SIZE;
+            more_a = pt_next(a->root, &va, MM_TOP, &pa);
+        }
+        if (in_b) {
+            vb += PAGE_SIZE;
+            more_b = pt_next(b->root, &vb, MM_TOP, &pb);
+        }
     }
+    return d;
 }
 
 static void report(struct cpu *cpu, gva_t pc, const char *what, u64 want, u64 got)
@@ -90,9 +133,11 @@ static void report(struct cpu *cpu, gva_t pc, const char *what, u64 want, u64 go
 static void compare(struct shadow *s, gva_t pc, const struct trap *want, const struct trap *got)
 {
     const struct regs *a = &s->regs, *b = s->real->regs;
-    char name[8];
-    if (want->kind != got->kind || want->error != got->error || want->value != got->value)
+    char name[40];
+    if (want->kind != got->kind || want->error != got->error)
         report(s->real, pc, "the trap", want->kind, got->kind);
+    if (want->value != got->value)
+        report(s->real, pc, "the trap's value", want->value, got->value);
     if (a->pc != b->pc)
         report(s->real, pc, "pc", a->pc, b->pc);
     for (unsigned i = 0; i < 64; i++) {
@@ -103,11 +148,17 @@ static void compare(struct shadow *s, gva_t pc, const struct trap *want, const s
     }
     if (a->fflags != b->fflags)
         report(s->real, pc, "fflags", a->fflags, b->fflags);
+    if (a->frm != b->frm)
+        report(s->real, pc, "frm", a->frm, b->frm);
+    if (a->reservation != b->reservation)
+        report(s->real, pc, "the reservation", a->reservation, b->reservation);
     if (s->cpu.retired != s->real->retired)
         report(s->real, pc, "the count", s->cpu.retired, s->real->retired);
-    gva_t page = memory_differs(s->real->store, s->cpu.mm, s->real->mm);
-    if (page != MM_TOP)
-        report(s->real, pc, "memory at", page, page);
+    struct difference d = memory_differs(s->cpu.mm, s->real->mm);
+    if (d.va != MM_TOP) {
+        snprintf(name, sizeof name, "memory at %#lx", (unsigned long)d.va);
+        report(s->real, pc, name, d.want, d.got);
+    }
 }
 
 static struct shadow *shadow_of(struct cpu *cpu)
@@ -134,7 +185,7 @@ static struct shadow *shadow_of(struct cpu *cpu)
 static struct trap stretch(struct cpu *cpu, struct shadow *s, u64 budget)
 {
     struct mm *copy;
-    if (!comparable(cpu->mm) || mm_fork(cpu->mm, &copy))
+    if (!comparable(cpu->mm) || mm_copy(cpu->mm, &copy))
         return jit_run(cpu, budget);
     gva_t pc = cpu->regs->pc;
     s->regs = *cpu->regs;

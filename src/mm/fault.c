@@ -132,8 +132,10 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         }
         memcpy(frame_data(s, f), frame_data(s, from), PAGE_SIZE);
         m->stats->frames_copied++;
-        if (s->meta[from].code && m->tlb)
+        if (s->meta[from].code && m->tlb) { // who runs it is to run the copy from here on
             tlb_revoke_exec(m->tlb);
+            s->code_epoch++;
+        }
         frame_put(s, from);
         if (*slot)
             frame_put(s, pte_frame(*slot));

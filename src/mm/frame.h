@@ -51,7 +51,7 @@ struct store {
     u32 used;
     frame_t free_head;
     u64 serial;     // of the address spaces and backings made so far
-    u64 code_epoch; // grows whenever decoded code is dropped: an engine inside it must leave
+    u64 code_epoch; // grows when decoded code is dropped or its page copied: an engine inside it must leave
     void (*code_free)(struct store *s, void *code); // set by the engine; NULL = no code is attached
     void *code_arena;                               // the interpreter's own
     void *jit;                                      // the other engine's

@@ -31,7 +31,7 @@ struct patch {
 
 struct header {
     uint64_t size, entry, end; // bytes of code; offsets
-    uint64_t seed, manner, passes, forks, timer_us, patches;
+    uint64_t seed, manner, passes, forks, timer_us, shared, faults, patches;
     uint64_t x[32], f[32], fcsr;
     struct patch patch[MAX_PATCHES];
 };
@@ -43,6 +43,10 @@ struct record {
 static struct header c;
 static struct record records[MAX_RECORDS];
 static uint64_t count, passes, random_state;
+static pid_t onlooker[4]; // children that share the memory and do nothing
+static int onlookers;
+static uint64_t closed; // mask of pages of code that must not be executed now
+static const char nothing[PAGE];
 uint64_t saved_tp;
 
 static uint64_t random_next(void)
@@ -83,10 +87,22 @@ static int protection(int page)
     return of[page];
 }
 
-static void map_data(void)
+static char *data_page(int page)
+{
+    return (char *)DATA + page * PAGE;
+}
+
+// One page is behind the file's end.
+static void map_beyond(int page, int fd)
+{
+    if (mmap(data_page(page), PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 1 << 20) == MAP_FAILED)
+        die("data");
+}
+
+static void map_data(int fd)
 {
     for (int page = 0; page < DATA_PAGES; page++) {
-        int kind = page == 6 || page == 7 ? MAP_SHARED : MAP_PRIVATE;
+        int kind = c.shared && (page == 6 || page == 7) ? MAP_SHARED : MAP_PRIVATE;
         uint64_t *p = mmap((void *)(DATA + (uint64_t)page * PAGE), PAGE, PROT_READ | PROT_WRITE,
                            kind | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
@@ -104,6 +120,13 @@ static void map_data(void)
         else
             mprotect(p, PAGE, protection(page));
     }
+    if (c.faults && c.seed >> 32 & 1)
+        map_beyond(5, fd);
+}
+
+static int code_protection(void)
+{
+    return PROT_READ | PROT_EXEC | (c.manner == CODE_WRITABLE ? PROT_WRITE : 0);
 }
 
 static void map_code(int fd)
@@ -118,20 +141,20 @@ static void map_code(int fd)
         return;
     if (pread(fd, (void *)CODE, c.size, PAGE) != (ssize_t)c.size)
         die("code");
-    prot = PROT_READ | PROT_EXEC | (c.manner == CODE_WRITABLE ? PROT_WRITE : 0);
-    if (mprotect((void *)CODE, size, prot) < 0)
+    if (mprotect((void *)CODE, size, code_protection()) < 0)
         die("mprotect");
 }
 
 static void apply(const struct patch *p)
 {
     char *at = (char *)CODE + p->offset, *page = (char *)((uint64_t)at & ~(uint64_t)(PAGE - 1));
+    int may_store = c.manner == CODE_WRITABLE && !c.faults;
 
-    if (c.manner != CODE_WRITABLE && mprotect(page, 2 * PAGE, PROT_READ | PROT_WRITE) < 0)
+    if (!may_store && mprotect(page, 2 * PAGE, PROT_READ | PROT_WRITE) < 0)
         mprotect(page, PAGE, PROT_READ | PROT_WRITE);
     memcpy(at, &p->bytes, p->size);
-    if (c.manner != CODE_WRITABLE && mprotect(page, 2 * PAGE, PROT_READ | PROT_EXEC) < 0)
-        mprotect(page, PAGE, PROT_READ | PROT_EXEC);
+    if (!may_store && mprotect(page, 2 * PAGE, code_protection()) < 0)
+        mprotect(page, PAGE, code_protection());
     __builtin___clear_cache(at, at + p->size);
 }
 
@@ -160,13 +183,17 @@ static void finish(void)
     struct itimerval none = {0};
 
     setitimer(ITIMER_REAL, &none, NULL);
+    for (int i = 0; i < onlookers; i++) {
+        kill(onlooker[i], SIGKILL);
+        waitpid(onlooker[i], NULL, 0);
+    }
     write_all(&count, sizeof(count));
     write_all(records, sizeof(records[0]) * count);
     for (int page = 0; page < DATA_PAGES; page++) {
         if (protection(page) < 0)
             continue;
-        mprotect((char *)DATA + page * PAGE, PAGE, PROT_READ);
-        write_all((char *)DATA + page * PAGE, PAGE);
+        int gone = mprotect(data_page(page), PAGE, PROT_READ) < 0 || (c.faults && page == 5);
+        write_all(gone ? nothing : data_page(page), PAGE);
     }
     _exit(0);
 }
@@ -185,25 +212,78 @@ static void note(int signal, uint64_t address, const ucontext_t *u)
         r->f[i] = u->uc_mcontext.__fpregs.__d.__f[i];
 }
 
+// The memory as it is becomes shared, so that each page is copied when it is stored to next.
+static void share(void)
+{
+    if (onlookers == sizeof(onlooker) / sizeof(onlooker[0]))
+        return;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        for (;;)
+            pause();
+    if (pid < 0)
+        die("fork");
+    onlooker[onlookers++] = pid;
+}
+
+// More of that, with --faults.
+static void disturb_more(uint64_t r)
+{
+    char *any = data_page((int)((r >> 8) % (DATA_PAGES - 2)));
+    uint64_t pages = (c.size + PAGE - 1) / PAGE;
+
+    switch (r % 16) {
+    case 2:
+        munmap(any, PAGE);
+        break;
+    case 3:
+        if (mmap(any, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+            die("data");
+        break;
+    case 4:
+    case 5:
+        pages = (r >> 8) % pages % 64;
+        closed |= 1UL << pages;
+        mprotect((char *)CODE + pages * PAGE, PAGE, PROT_READ);
+        break;
+    case 6:
+        share();
+        break;
+    }
+}
+
 // Now and then another protection for the page that faulted, or for any but the last two. True: try
 // again.
 static int disturb(uint64_t address)
 {
     static const int choice[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE};
     uint64_t r = random_next();
-    char *any = (char *)DATA + (r >> 8) % (DATA_PAGES - 2) * PAGE;
 
+    if (c.faults)
+        disturb_more(r >> 40);
     if (r % 8 == 0)
-        mprotect(any, PAGE, choice[r >> 32 & 3]);
+        mprotect(data_page((int)((r >> 8) % (DATA_PAGES - 2))), PAGE, choice[r >> 32 & 3]);
     if (r % 8 != 1 || address < DATA || address >= DATA + DATA_PAGES * PAGE)
         return 0;
     return mprotect((void *)(address & ~(uint64_t)(PAGE - 1)), PAGE, PROT_READ | PROT_WRITE) == 0;
 }
 
+// Whether a page of code had been closed, and this opened it.
+static int open_code(uint64_t address)
+{
+    uint64_t page = (address - CODE) / PAGE;
+
+    if (page >= 64 || !(closed >> page & 1))
+        return 0;
+    closed &= ~(1UL << page);
+    return mprotect((char *)CODE + page * PAGE, PAGE, code_protection()) == 0;
+}
+
 __attribute__((used)) void handle(int signal, siginfo_t *info, ucontext_t *u)
 {
     unsigned long *pc = &u->uc_mcontext.__gregs[0];
-    uint64_t address = signal == SIGSEGV ? (uint64_t)info->si_addr : 0;
+    uint64_t address = signal == SIGSEGV || signal == SIGBUS ? (uint64_t)info->si_addr : 0;
 
     if (passes == 0) {
         passes = 1;
@@ -218,8 +298,12 @@ __attribute__((used)) void handle(int signal, siginfo_t *info, ucontext_t *u)
     for (uint64_t i = 0; i < c.patches; i++)
         if (c.patch[i].when == count)
             apply(&c.patch[i]);
+    if (signal == SIGSEGV && open_code(address))
+        return;
     if (signal == SIGALRM) {
         arm();
+    } else if (signal == SIGUSR1 || signal == SIGUSR2) {
+        disturb(0);
     } else if (*pc == CODE + c.end) {
         if (passes++ == c.passes)
             finish();
@@ -240,7 +324,7 @@ __asm__(".text\n.balign 4\nentry:\n"
 int main(int argc, char **argv)
 {
     static char stack[65536];
-    static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGALRM};
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGALRM, SIGUSR1, SIGUSR2};
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
     int fd = open(argc > 1 ? argv[1] : "", O_RDONLY);
@@ -248,7 +332,7 @@ int main(int argc, char **argv)
     if (fd < 0 || read(fd, &c, sizeof(c)) != sizeof(c))
         die("case");
     random_state = c.seed | 1;
-    map_data();
+    map_data(fd);
     map_code(fd);
     __asm__("mv %0, tp" : "=r"(saved_tp));
     action.sa_sigaction = (void (*)(int, siginfo_t *, void *))(void *)entry;
