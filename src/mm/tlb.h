@@ -17,7 +17,7 @@
 
 struct mm;
 
-#define TLB_BITS 10
+#define TLB_BITS 12
 #define TLB_SIZE (1u << TLB_BITS)
 #define TLB_NONE (~(gva_t)0) // of the last entry: TLB_NONE ^ PAGE_SIZE, or the top page would hit (T3)
 #define TLB_PAGE_MASK (~(gva_t)PAGE_MASK)
