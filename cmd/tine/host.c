@@ -67,7 +67,8 @@ void terminal_keep(void)
 
 static const int forwarded[] = {SIGINT,  SIGTERM,  SIGHUP,  SIGQUIT, SIGUSR1,
                                 SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP};
-static struct tine_machine *target; // a handler has no argument: this is the one global there is
+static struct sigaction before[sizeof(forwarded) / sizeof(forwarded[0])];
+static struct tine_machine *target; // a handler has no argument
 
 static void forward(int signal)
 {
@@ -80,17 +81,26 @@ static void forward(int signal)
     errno = saved;
 }
 
+uint64_t signals_ignored(void)
+{
+    struct sigaction now;
+    uint64_t set = 0;
+
+    for (int i = 1; i < 65; i++)
+        if (sigaction(i, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            set |= UINT64_C(1) << (i - 1);
+    return set;
+}
+
 void signals_forward(struct tine_machine *machine)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct sigaction action = {.sa_handler = forward, .sa_flags = SA_RESTART};
-    struct sigaction old;
 
     target = machine;
     sigfillset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
-        if (sigaction(forwarded[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-            sigaction(forwarded[i], &action, NULL);
+        sigaction(forwarded[i], &action, &before[i]);
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGXFSZ, &ignore, NULL); // a file size limit of the host's is the program's EFBIG
 }
@@ -109,12 +119,8 @@ void stop_with_program(struct tine_machine *machine)
 
 void signals_stop(void)
 {
-    struct sigaction standard = {.sa_handler = SIG_DFL};
-    struct sigaction old;
-
     for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
-        if (sigaction(forwarded[i], NULL, &old) == 0 && old.sa_handler == forward)
-            sigaction(forwarded[i], &standard, NULL);
+        sigaction(forwarded[i], &before[i], NULL);
 }
 
 void die_of_signal(int signal)

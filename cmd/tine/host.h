@@ -7,8 +7,10 @@
 // Remembers how the terminal is set, and puts it back at exit and when tine crashes.
 void terminal_keep(void);
 
-// From now on signals that arrive here go to the machine's foreground process group; those that
-// were ignored when tine started stay so.
+// The signals that are ignored now, bit n - 1 for signal n: to be asked before anything else here.
+uint64_t signals_ignored(void);
+// From now on signals that arrive here go to the machine's foreground process group, which may ignore
+// them.
 void signals_forward(struct tine_machine *machine);
 // The program was stopped by a signal, so this process stops too, as its shell expects; the terminal
 // gets its first settings back for as long. Returns when SIGCONT comes, which the program gets.

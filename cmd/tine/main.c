@@ -241,6 +241,7 @@ static void message(void *context, const char *line)
 static void own_process(struct tine_options *o)
 {
     o->own_process = true;
+    o->ignored_signals = signals_ignored();
     o->callbacks.message = message;
     for (int i = 0; i < 3; i++)
         o->streams[i].kind = TINE_STREAM_TAKE;

@@ -135,6 +135,7 @@ struct tine_options {
     bool strace_pids;    // a process id in front of every line, not only when there are several
     bool vfork_hang;     // a vfork child that waits for its suspended parent is left to hang
     bool verbose;        // more notices
+    uint64_t ignored_signals; // the program begins with signal n ignored if bit n - 1 is set, as after nohup(1)
     bool own_process;    // the process is there for this machine alone: its umask is set to 0 and its limit
                          // of descriptors raised. Else files that the guest makes get the caller's umask, too
     struct tine_stream streams[3]; // of the program, and of what tine_machine_spawn starts

@@ -92,6 +92,15 @@ static void unmake(struct machine *m, struct task *t)
         m->pid_last--;
 }
 
+// What is ignored is inherited through an exec, as from the shell that nohup is run by.
+static void ignore_signals(struct sighand *h, u64 set)
+{
+    set &= ~(SIGBIT(G_SIGKILL) | SIGBIT(G_SIGSTOP));
+    for (u32 i = 0; i < G_NSIG; i++)
+        if (set >> i & 1)
+            h->actions->at[i].handler = 1; // SIG_IGN
+}
+
 static int give_resources(struct machine *m, struct task *t, const char *cwd)
 {
     int r = mm_new(m->store, &m->stats, &t->mm);
@@ -101,6 +110,8 @@ static int give_resources(struct machine *m, struct task *t, const char *cwd)
         r = fsctx_new(m->fs, cwd, &t->fs);
     if (r == 0)
         r = sighand_new(&t->sighand);
+    if (r == 0)
+        ignore_signals(t->sighand, m->options.ignored);
     for (u32 fd = 0; r == 0 && fd < 3; fd++) {
         file_t file;
         int opened = stream_open(m, fd, &file);
