@@ -224,9 +224,9 @@ void tine_machine_run_for(struct tine_machine *machine, uint64_t instructions, u
 // neither sees what the other does, either may be freed first, and either may be forked again.
 // Nothing of the guest's memory is copied until one of them writes it.
 //   What is the host's stays one thing: files of the host are not copied (both machines write the same
-// file, each at its own position; memfds and /dev/shm are such files), its sockets, pipes and terminals are
-// shared. Anonymous shared memory and System V segments are each machine's own. A tracer (options.strace)
-// stays with the original.
+// file, each at its own position; /dev/shm has such files), its sockets, pipes, terminals and inotify queues are
+// shared. Shared memory, memfds and locks are each machine's own; so neither copy sees the other's locks on a
+// file that they share. A tracer (options.strace) stays with the original.
 //   The family shares options.memory. A fork takes as long whatever the machine's memory; it grows with the
 // number of processes and descriptors.
 //   Neither machine may be running. -ENOMEM, -EINVAL (flags), what the host answers when it refuses a

@@ -76,6 +76,8 @@
 #define ABI_F_GETPIPE_SZ 1032
 #define ABI_F_ADD_SEALS 1033
 #define ABI_F_GET_SEALS 1034
+#define ABI_FALLOC_FL_KEEP_SIZE 1u
+#define ABI_FALLOC_FL_PUNCH_HOLE 2u
 #define ABI_F_SEAL_WRITE 8u
 #define ABI_F_SEAL_FUTURE_WRITE 16u
 #define ABI_FD_CLOEXEC 1u
@@ -261,6 +263,7 @@ struct abi_winsize {
 #define ABI_EFD_CLOEXEC ABI_O_CLOEXEC
 #define ABI_EFD_NONBLOCK ABI_O_NONBLOCK
 #define ABI_MFD_CLOEXEC 1u
+#define ABI_MFD_ALLOW_SEALING 2u
 
 // Extended attributes: bytes of a name, and of a value or a list of names.
 #define ABI_XATTR_NAME_MAX 255

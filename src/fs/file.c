@@ -46,6 +46,18 @@ i64 file_seek(struct fs *fs, file_t id, i64 offset, int whence)
     return ops->seek ? ops->seek(fs, id, offset, whence) : -ESPIPE;
 }
 
+// In a copy of a machine the host's file is another one: the guest sees the one it had.
+static int memory_stat(struct fs *fs, file_t id, struct abi_stat *out)
+{
+    const struct file *f = file_at(fs, id);
+    int r = host_fstat(f->host_fd, out);
+    out->st_dev = f->dev;
+    out->st_ino = f->ino;
+    if (r == 0)
+        out->st_blocks = fs->memory->blocks(fs->memory_arg, id);
+    return r;
+}
+
 int file_stat(struct fs *fs, file_t id, struct abi_stat *out)
 {
     struct file *f = file_at(fs, id);
@@ -54,6 +66,8 @@ int file_stat(struct fs *fs, file_t id, struct abi_stat *out)
     const struct file_ops *ops = ops_of(fs, f);
     if (ops->stat)
         return ops->stat(fs, id, out);
+    if (f->memory)
+        return memory_stat(fs, id, out);
     if (f->host_fd >= 0)
         return host_fstat(f->host_fd, out);
     *out = (struct abi_stat){.st_dev = ABI_MAKEDEV(0, 15), .st_ino = 1, .st_mode = 0600,
@@ -92,7 +106,14 @@ int file_statx(struct fs *fs, file_t id, u32 flags, u32 mask, struct abi_statx *
         return -EBADF;
     if (f->host_fd >= 0 && f->kind != FILE_DEV) {
         memset(out, 0, sizeof(*out));
-        return host_statx(f->host_fd, flags & 0x6000u, mask, out);
+        int r = host_statx(f->host_fd, flags & 0x6000u, mask, out);
+        if (r == 0 && f->memory) {
+            out->stx_dev_major = ABI_MAJOR(f->dev);
+            out->stx_dev_minor = ABI_MINOR(f->dev);
+            out->stx_ino = f->ino;
+            out->stx_blocks = (u64)fs->memory->blocks(fs->memory_arg, id);
+        }
+        return r;
     }
     int r = file_stat(fs, id, &s);
     if (r == 0)
@@ -122,6 +143,36 @@ static int writable(struct file *f)
     return (f->flags & ABI_O_ACCMODE) == ABI_O_RDONLY ? -EINVAL : 0;
 }
 
+// The host minds seals and limits.
+static int memory_truncate(struct fs *fs, file_t id, u64 size)
+{
+    struct abi_stat s;
+    int fd = file_at(fs, id)->host_fd, r = host_fstat(fd, &s);
+    if (r == 0)
+        r = host_ftruncate(fd, (i64)size);
+    if (r == 0)
+        r = fs->memory->resize(fs->memory_arg, id, size);
+    if (r == -ENOMEM)
+        (void)!host_ftruncate(fd, s.st_size);
+    return r;
+}
+
+static int memory_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len)
+{
+    struct abi_stat s;
+    i64 end;
+    if (offset < 0 || len <= 0)
+        return -EINVAL;
+    if (__builtin_add_overflow(offset, len, &end))
+        return -EFBIG;
+    if (mode == (ABI_FALLOC_FL_PUNCH_HOLE | ABI_FALLOC_FL_KEEP_SIZE))
+        return fs->memory->punch(fs->memory_arg, id, (u64)offset, (u64)len);
+    if (mode & ~ABI_FALLOC_FL_KEEP_SIZE)
+        return -EOPNOTSUPP;
+    int r = file_stat(fs, id, &s);
+    return r || mode || end <= s.st_size ? r : memory_truncate(fs, id, (u64)end);
+}
+
 int file_truncate(struct fs *fs, file_t id, i64 size)
 {
     struct file *f = file_at(fs, id);
@@ -130,6 +181,8 @@ int file_truncate(struct fs *fs, file_t id, i64 size)
         return r;
     if (size < 0 || f->kind != FILE_HOST)
         return -EINVAL;
+    if (f->memory)
+        return memory_truncate(fs, id, (u64)size);
     r = host_ftruncate(f->host_fd, size);
     if (r == 0 && fs->written)
         fs->written(fs->written_arg, f->dev, f->ino, (u64)size, ~(u64)0 - (u64)size);
@@ -144,6 +197,8 @@ int file_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len)
         return -EBADF;
     if (f->kind == FILE_PIPE)
         return -ESPIPE;
+    if (f->memory)
+        return memory_allocate(fs, id, mode, offset, len);
     return f->kind == FILE_HOST ? host_fallocate(f->host_fd, mode, offset, len) : -ENODEV;
 }
 
@@ -350,7 +405,22 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
         file_at(fs, *out)->mount = 1;
         return 0;
     }
-    return file_adopt(fs, fd, &s, oflags, f->mount, out);
+    if (!f->memory)
+        return file_adopt(fs, fd, &s, oflags, f->mount, out);
+    u64 dev = f->dev, ino = f->ino;
+    u32 memory = f->memory;
+    r = file_adopt(fs, fd, &s, oflags, f->mount, out);
+    if (r)
+        return r;
+    f = file_at(fs, *out);
+    f->dev = dev;
+    f->ino = ino;
+    f->memory = memory;
+    fs->memory->get(fs->memory_arg, memory);
+    r = oflags & ABI_O_TRUNC && !(oflags & ABI_O_PATH) ? fs->memory->resize(fs->memory_arg, *out, 0) : 0;
+    if (r)
+        file_put(fs, *out);
+    return r;
 }
 
 i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_offset, u64 n)
@@ -402,7 +472,7 @@ int file_identity(struct fs *fs, file_t id, struct file_id *out)
         return -EBADF;
     if (f->kind != FILE_HOST)
         return -ENODEV;
-    int r = host_fstat(f->host_fd, &s);
+    int r = f->memory ? memory_stat(fs, id, &s) : host_fstat(f->host_fd, &s);
     if (r)
         return r;
     *out = file_id_of(&s);

@@ -144,6 +144,8 @@ void file_put(struct fs *fs, file_t id)
     if (ops && ops->release)
         ops->release(fs, id);
     locks_release_file(fs, id);
+    if (f->memory)
+        fs->memory->put(fs->memory_arg, f->memory);
     close_host(fs, f);
     mem_free(f->path);
     pool_free(&fs->files, id);
@@ -156,7 +158,9 @@ static void copy_file(struct forking *f, void *object)
     struct file *file = object;
     int inherited = inherited_fd(file);
     file->path = forking_text(f, file->path);
-    if (file->host_fd >= 0 && !hostfds_get(f, file->host_fd)) {
+    if (file->memory)
+        file->host_fd = -1; // the kernel makes one of the copy's own
+    else if (file->host_fd >= 0 && !hostfds_get(f, file->host_fd)) {
         file->host_fd = -1;
         file->how &= (u8)~(FILE_TWIN | FILE_INHERITED);
     } else if (file->how & FILE_TWIN && !hostfds_get(f, inherited)) {
@@ -300,6 +304,7 @@ int fs_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
 {
     struct abi_stat s;
     int fd = host_memfd(name, mfd_flags);
+    *out = 0;
     if (fd < 0)
         return fd;
     int r = host_fstat(fd, &s);
@@ -307,5 +312,10 @@ int fs_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
         host_close(fd);
         return r;
     }
-    return file_adopt(fs, fd, &s, ABI_O_RDWR | ABI_O_LARGEFILE, 1, out);
+    r = file_adopt(fs, fd, &s, ABI_O_RDWR | ABI_O_LARGEFILE, 1, out);
+    if (r == 0 && fs->memory)
+        r = fs->memory->make(fs->memory_arg, *out);
+    if (r && *out)
+        file_put(fs, *out);
+    return r;
 }

@@ -22,7 +22,7 @@ typedef u32 file_t; // id of an open file description, 0 = none
 
 enum file_kind {
     FILE_NONE,
-    FILE_HOST,   // regular file or block device of the host (also memfd): pread/pwrite
+    FILE_HOST,   // regular file or block device of the host: pread/pwrite. Also a memfd (memory)
     FILE_DIR,    // directory of the host
     FILE_STREAM, // anything of the host that may block: inherited pipe, socket, character device
     FILE_TTY,    // a terminal of the host
@@ -77,6 +77,7 @@ struct file {
     u32 watches;  // first of the epoll watches on it (the kernel's)
     u32 opens;    // FIFO: the other side's open count when this end was opened
     u64 dev, ino; // of host files: key of locks and FIFOs
+    u32 memory;   // the kernel's: holds its bytes (struct memory_ops), 0 = the host does
     char *path;   // FILE_PROC*: rel below /proc; FILE_DEV: name below /dev; else NULL or a label
 };
 
@@ -101,6 +102,20 @@ struct file_ops {
     void (*wait)(struct fs *fs, file_t id, int events, struct wait_spec *out);
     i64 (*getdents)(struct fs *fs, file_t id, struct uio *to);
     void (*release)(struct fs *fs, file_t id); // the last reference is gone; struct file still valid
+};
+
+// Files whose bytes are the machine's own, so that a machine fork parts them: memfds. The host's file has
+// their name, mode, owner, times, seals and size, and no bytes. All but `put` answer -E...; `n` > 0.
+struct memory_ops {
+    int (*make)(void *arg, file_t id);         // the file is new, and empty; sets struct file.memory
+    void (*get)(void *arg, u32 memory);        // another description has it
+    void (*put)(void *arg, u32 memory);
+    i64 (*read)(void *arg, file_t id, void *to, size_t n, u64 offset);
+    i64 (*write)(void *arg, file_t id, const void *from, size_t n, u64 offset);
+    int (*resize)(void *arg, file_t id, u64 size); // to what the host's file has been resized to
+    int (*punch)(void *arg, file_t id, u64 offset, u64 n);
+    i64 (*seek)(void *arg, file_t id, u64 offset, bool data); // SEEK_DATA, SEEK_HOLE
+    u64 (*blocks)(void *arg, file_t id);       // st_blocks
 };
 
 enum chan_kind { CHAN_PIPE_DATA = 1, CHAN_PIPE_SPACE, CHAN_PIPE_OPEN, CHAN_EVENT, CHAN_LOCK,
@@ -150,6 +165,8 @@ struct fs {
     // A host file was written or truncated through a descriptor: for who caches its pages.
     void (*written)(void *arg, u64 dev, u64 ino, u64 offset, u64 len);
     void *written_arg;
+    const struct memory_ops *memory; // NULL: memfds are the host's
+    void *memory_arg;
     u64 *fdnodes_copied, *fsctx_copied; // counters; never NULL (fs_new points them at `sink`)
     u64 sink;
     const struct file_ops *ops[FILE_KINDS];

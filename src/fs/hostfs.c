@@ -62,8 +62,9 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
             want = MIN(to->left, (u64)BOUNCE);
             host = bounce;
         }
-        r = fs->cached && !done && !inherited ? read_cached(fs, f, host, want, to->left, at)
-                                              : read_at(f, host, want, inherited ? -1 : at + done);
+        r = f->memory ? fs->memory->read(fs->memory_arg, id, host, want, (u64)(at + done))
+            : fs->cached && !done && !inherited ? read_cached(fs, f, host, want, to->left, at)
+                                                : read_at(f, host, want, inherited ? -1 : at + done);
         if (r <= 0)
             break;
         i64 got = r;
@@ -98,6 +99,19 @@ static i64 write_at(struct file *f, const void *buf, size_t n, i64 offset, bool 
     return r;
 }
 
+static i64 memory_write(struct fs *fs, file_t id, const void *buf, size_t n, i64 offset, i64 *end)
+{
+    struct abi_stat s;
+    i64 r = 0;
+    if (file_at(fs, id)->flags & ABI_O_APPEND && (r = file_stat(fs, id, &s)) == 0)
+        offset = s.st_size;
+    if (r == 0)
+        r = fs->memory->write(fs->memory_arg, id, buf, n, (u64)offset);
+    if (r >= 0)
+        *end = offset + r;
+    return r;
+}
+
 static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
 {
     struct file *f = file_at(fs, id);
@@ -123,7 +137,8 @@ static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offse
             }
             host = bounce;
         }
-        r = write_at(f, host, (size_t)want, at + done, offset < 0, &end);
+        r = f->memory ? memory_write(fs, id, host, (size_t)want, at + done, &end)
+                      : write_at(f, host, (size_t)want, at + done, offset < 0, &end);
         if (r < 0)
             break;
         uio_advance(from, (u64)r);
@@ -148,7 +163,10 @@ static i64 host_file_seek(struct fs *fs, file_t id, i64 offset, int whence)
         to = offset;
     else if (whence == ABI_SEEK_CUR)
         to = __builtin_add_overflow((i64)f->pos, offset, &to) ? -EOVERFLOW : to < 0 ? -EINVAL : to;
-    else
+    else if (f->memory && (whence == ABI_SEEK_DATA || whence == ABI_SEEK_HOLE)) {
+        to = offset < 0 ? -ENXIO : fs->memory->seek(fs->memory_arg, id, (u64)offset, whence == ABI_SEEK_DATA);
+        return to < 0 ? to : (i64)(f->pos = (u64)to);
+    } else
         return (to = host_lseek(f->host_fd, offset, whence)) < 0 ? to : (i64)(f->pos = (u64)to);
     if (to < 0)
         return whence == ABI_SEEK_SET ? -EINVAL : to;

@@ -20,6 +20,7 @@
 #include "kernel/epoll.h"
 #include "kernel/futex.h"
 #include "kernel/hart.h"
+#include "kernel/memory_file.h"
 #include "kernel/socket.h"
 #include "kernel/stream.h"
 #include "kernel/sys_file.h"
@@ -100,6 +101,7 @@ void machine_wire(struct machine *m)
     socket_attach(m);
     mqueue_attach(m);
     stream_attach(m);
+    memory_files_attach(m);
 }
 
 int machine_new(struct machine **out, const struct machine_options *o)

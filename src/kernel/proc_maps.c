@@ -14,7 +14,7 @@ static const char *region_name(const struct mm *mm, const struct region *g)
     if (g->flags & REGION_VDSO)
         return "[vdso]";
     if (g->backing)
-        return g->backing->anonymous ? "/dev/zero (deleted)" : g->backing->name;
+        return g->backing->name || !g->backing->anonymous ? g->backing->name : "/dev/zero (deleted)";
     if (g->flags & REGION_GROWSDOWN)
         return "[stack]";
     if (g->flags & REGION_HEAP || (mm->brk > mm->brk_start && g->start < mm->brk && g->end > mm->brk_start))
@@ -26,8 +26,9 @@ static void maps_line(const struct mm *mm, const struct region *g, struct strbuf
 {
     size_t from = s->len;
     bool file = g->backing && !(g->flags & REGION_VDSO);
-    u64 dev = file ? g->backing->anonymous ? 1 : g->backing->key.dev : 0;
-    u64 ino = file ? g->backing->anonymous ? 1024 : g->backing->key.ino : 0;
+    bool named = file && (g->backing->name || !g->backing->anonymous);
+    u64 dev = named ? g->backing->key.dev : file;
+    u64 ino = named ? g->backing->key.ino : file ? 1024 : 0;
     (void)strbuf_printf(s, "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu ",
                         (unsigned long long)g->start, (unsigned long long)g->end,
                         g->prot & MM_READ ? 'r' : '-', g->prot & MM_WRITE ? 'w' : '-',

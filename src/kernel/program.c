@@ -4,13 +4,15 @@
 
 #include "base/alloc.h"
 #include "kernel/elf.h"
+#include "kernel/memory_file.h"
 #include "mm/pagecache.h"
 
 static int backing_of(struct machine *m, file_t f, const struct file_id *id, struct backing **out)
 {
     struct file_key key = {.dev = id->dev, .ino = id->ino, .size = id->size,
                            .mtime_ns = (i64)id->mtime_ns, .ctime_ns = (i64)id->ctime_ns};
-    return backing_file(m->store, file_at(m->fs, f)->host_fd, &key, out);
+    *out = memory_file_backing(m, f);
+    return *out ? 0 : backing_file(m->store, file_at(m->fs, f)->host_fd, &key, out);
 }
 
 int file_backing(struct machine *m, file_t f, struct backing **out)
@@ -39,7 +41,7 @@ int program_open(struct machine *m, struct fsctx *c, file_t dir, const char *pat
         file_put(m->fs, out->file);
         return r == -ENODEV ? -EACCES : r;
     }
-    if (!out->backing->executable)
+    if (!out->backing->executable || out->backing->anonymous)
         r = file_executable(m->fs, out->file);
     if (r) {
         program_close(m, out);

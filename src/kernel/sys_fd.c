@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "host/file.h"
 #include "kernel/async.h"
+#include "kernel/memory_file.h"
 #include "mm/pagecache.h"
 #include "mm/region.h"
 #include "mm/uaccess.h"
@@ -177,10 +178,16 @@ static i64 add_seals(struct machine *m, file_t file, u32 seals)
         return -EPERM;
     if (f->kind != FILE_HOST)
         return -EINVAL;
-    struct backing *b = backing_find(m->store, f->dev, f->ino);
-    if (seals & ABI_F_SEAL_WRITE && b && mapped_writable(m, b))
+    struct backing *b = memory_file_backing(m, file);
+    bool own = b != NULL, busy;
+    if (!b)
+        b = backing_find(m->store, f->dev, f->ino);
+    busy = seals & ABI_F_SEAL_WRITE && b && mapped_writable(m, b);
+    if (own)
+        backing_put(m->store, b);
+    if (busy)
         return -EBUSY;
-    if (b) { // what is dirty could not be written any more
+    if (b && !own) { // what is dirty could not be written any more
         int r = backing_sync(m->store, b, 0, ~0ULL);
         if (r)
             return r;

@@ -9,6 +9,7 @@
 #include "host/pagefile.h"
 
 #define CHUNK 512u
+#define CHUNKS_MOST (1u << 22) // 8 TiB: a sparse file must not cost more than its table is worth
 #define IDLE_MAX 64u // unused files that stay open until the next sync
 
 struct pagecache {
@@ -225,9 +226,39 @@ bool backing_cached(const struct backing *b, u64 page)
     return c < b->nchunks && b->chunk[c] && b->chunk[c][page % CHUNK] != FRAME_NONE;
 }
 
+frame_t backing_peek(const struct backing *b, u64 page)
+{
+    return backing_cached(b, page) ? slot_frame(b->chunk[page / CHUNK][page % CHUNK]) : FRAME_NONE;
+}
+
+static void slot_clear(struct store *s, u32 *slot)
+{
+    if (slot && *slot != FRAME_NONE) {
+        frame_put(s, slot_frame(*slot));
+        *slot = FRAME_NONE;
+    }
+}
+
+void backing_cut(struct store *s, struct backing *b)
+{
+    for (u64 page = b->pages; page < b->nchunks * CHUNK; page++)
+        slot_clear(s, page_slot(b, page));
+}
+
+bool backing_give_back(struct store *s, struct backing *b, u64 page)
+{
+    u32 *slot = page_slot(b, page);
+    bool free = !slot || *slot == FRAME_NONE || *slot & SLOT_LENT || s->meta[*slot].refs == 1;
+    if (free)
+        slot_clear(s, slot);
+    return free;
+}
+
 static int page_slot_make(struct backing *b, u64 page, u32 **out)
 {
     u64 c = page / CHUNK;
+    if (c >= CHUNKS_MOST)
+        return -ENOMEM;
     if (c >= b->nchunks) {
         u64 n = MAX(c + 1, b->nchunks * 2);
         u32 **grown = mem_resize(b->chunk, n * sizeof *grown);
@@ -358,13 +389,8 @@ struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 off
     u64 last = MIN(b->pages, MIN(end / PAGE_SIZE + 1, b->nchunks * CHUNK));
     for (u64 page = offset >> PAGE_SHIFT; page < last; page++)
         page_refresh(s, b, page);
-    for (u64 page = b->pages; page < MIN(old_pages, b->nchunks * CHUNK); page++) {
-        u32 *slot = page_slot(b, page);
-        if (slot && *slot != FRAME_NONE) {
-            frame_put(s, *slot);
-            *slot = FRAME_NONE;
-        }
-    }
+    for (u64 page = b->pages; page < MIN(old_pages, b->nchunks * CHUNK); page++)
+        slot_clear(s, page_slot(b, page));
     return b->pages < old_pages ? b : NULL;
 }
 

@@ -71,6 +71,12 @@ struct backing *backing_copy(struct forking *f, struct backing *b);
 // -ENOMEM, -EFAULT beyond the end of the file (SIGBUS), or the read's error.
 MUST_CHECK int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out);
 bool backing_cached(const struct backing *b, u64 page);
+// The frame of a cached page, to be read; FRAME_NONE.
+frame_t backing_peek(const struct backing *b, u64 page);
+// Forgets what is cached from page number b->pages on, which nobody maps.
+void backing_cut(struct store *s, struct backing *b);
+// Forgets a page, unless somebody maps it: then false.
+bool backing_give_back(struct store *s, struct backing *b, u64 page);
 // Writes pages that shared mappings may have changed to the file. Host errors come back.
 int backing_sync(struct store *s, struct backing *b, u64 from, u64 to);
 

@@ -66,7 +66,7 @@ static const struct known *know(struct symbols *s, struct backing *b)
 
 static bool is_file(const struct region *g)
 {
-    return g->backing && !g->backing->anonymous && !(g->flags & REGION_VDSO);
+    return g->backing && (g->backing->name || !g->backing->anonymous) && !(g->flags & REGION_VDSO);
 }
 
 // The file that `va` belongs to: that of its region, or, for zeroes behind a file's data (.bss), of

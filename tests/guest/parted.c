@@ -1,0 +1,434 @@
+// What two copies of a machine must not share. Each case makes something, waits for a letter from outside,
+// during which tests/unit/machine_parted_test.c copies the machine and tells each copy another one, marks what
+// it made with that letter, waits for the other copy to have done so, and finds its own mark alone.
+// On its own, at the end of its input, the letter is 'n'.
+#include "check.h"
+
+#include <mqueue.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+
+static char letter(void)
+{
+    char c = 'n';
+
+    return read(0, &c, 1) == 1 ? c : 'n';
+}
+
+// The other copy makes its marks meanwhile.
+static void meanwhile(void)
+{
+    (void)letter();
+}
+
+static char byte_at(int fd, off_t offset)
+{
+    char c = '?';
+
+    CHECK_EQ(pread(fd, &c, 1, offset), 1);
+    return c;
+}
+
+static int memfd(size_t size)
+{
+    int fd = memfd_create("parted", MFD_ALLOW_SEALING);
+
+    CHECK(fd >= 0);
+    for (size_t i = 0; i < size; i += PAGE)
+        CHECK_EQ(pwrite(fd, "s", 1, (off_t)i), 1);
+    CHECK_EQ(ftruncate(fd, (off_t)size), 0);
+    return fd;
+}
+
+static void memfd_written(void)
+{
+    int fd = memfd(8 * PAGE);
+    char l = letter();
+
+    for (int i = 0; i < 8; i += 2)
+        CHECK_EQ(pwrite(fd, &l, 1, i * (off_t)PAGE), 1);
+    CHECK_EQ(ftruncate(fd, l == 'a' ? 7 * PAGE : 9 * PAGE), 0);
+    meanwhile();
+    for (int i = 0; i < 7; i++)
+        CHECK_EQ(byte_at(fd, i * (off_t)PAGE), i % 2 ? 's' : l);
+    CHECK_EQ(lseek(fd, 0, SEEK_END), l == 'a' ? 7 * PAGE : 9 * PAGE);
+}
+
+// A mapping, in two processes, and a descriptor show the same bytes, of this machine.
+static void memfd_mapped(void)
+{
+    int fd = memfd(4 * PAGE);
+    char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *copy = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    struct gate go = gate_new();
+
+    CHECK(p != MAP_FAILED && copy != MAP_FAILED);
+    copy[PAGE] = 'p';
+    p[2 * PAGE] = 'm';
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        gate_wait(go);
+        p[3 * PAGE] = p[0];
+        _exit(0);
+    }
+    char l = letter();
+    p[0] = l;
+    gate_open(go);
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+    meanwhile();
+    CHECK_EQ(p[0], l);
+    CHECK_EQ(p[3 * PAGE], l);
+    CHECK_EQ(byte_at(fd, 0), l);
+    CHECK_EQ(byte_at(fd, 3 * PAGE), l);
+    CHECK_EQ(p[2 * PAGE], 'm');
+    CHECK_EQ(p[PAGE], 's');
+    CHECK_EQ(copy[PAGE], 'p');
+}
+
+// Mapped, with no descriptor left.
+static void memfd_closed(void)
+{
+    int fd = memfd(2 * PAGE);
+    char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    CHECK(p != MAP_FAILED);
+    close(fd);
+    char l = letter();
+    p[PAGE] = l;
+    meanwhile();
+    CHECK_EQ(p[PAGE], l);
+    CHECK_EQ(p[0], 's');
+}
+
+static void memfd_names_and_seals(void)
+{
+    char name[100] = "";
+    struct stat before, after;
+    int fd = memfd(PAGE), second = dup(fd), third = open("/proc/self/fd/3", O_RDONLY);
+
+    CHECK_EQ(fd, 3);
+    CHECK(second >= 0 && third >= 0);
+    CHECK_EQ(fchmod(fd, 0640), 0);
+    CHECK_EQ(fstat(fd, &before), 0);
+    char l = letter();
+    CHECK_EQ(fchmod(fd, l == 'a' ? 0600 : 0644), 0);
+    if (l == 'a')
+        CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+    meanwhile();
+    CHECK_EQ(fstat(second, &after), 0);
+    CHECK_EQ(after.st_mode & 07777, l == 'a' ? 0600 : 0644);
+    CHECK_EQ(after.st_ino, before.st_ino);
+    CHECK_EQ(after.st_dev, before.st_dev);
+    CHECK_EQ(after.st_size, (off_t)PAGE);
+    CHECK_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+    CHECK_EQ(fcntl(third, F_GET_SEALS), l == 'a' ? F_SEAL_WRITE : 0);
+    CHECK_EQ(pwrite(second, &l, 1, 0), l == 'a' ? -1 : 1);
+    CHECK_EQ(byte_at(third, 0), l == 'a' ? 's' : l);
+    CHECK(readlink("/proc/self/fd/3", name, sizeof name - 1) > 0);
+    CHECK(strcmp(name, "/memfd:parted (deleted)") == 0);
+}
+
+static void memfd_holes(void)
+{
+    int fd = memfd(4 * PAGE);
+    char l = letter();
+
+    if (l == 'a')
+        CHECK_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 2 * PAGE), 0);
+    meanwhile();
+    CHECK_EQ(lseek(fd, 0, SEEK_DATA), l == 'a' ? 2 * PAGE : 0);
+    CHECK_EQ(byte_at(fd, PAGE), l == 'a' ? 0 : 's');
+    CHECK_EQ(byte_at(fd, 2 * PAGE), 's');
+}
+
+static void shared_memory(void)
+{
+    char *anonymous = check_shared(4);
+    int id = shmget(IPC_PRIVATE, 4 * PAGE, 0600);
+    char *segment = shmat(id, NULL, 0);
+
+    CHECK(id >= 0 && segment != (void *)-1);
+    anonymous[0] = segment[0] = anonymous[PAGE] = 's';
+    char l = letter();
+    anonymous[0] = segment[0] = l;
+    anonymous[3 * PAGE] = segment[3 * PAGE] = l;
+    meanwhile();
+    CHECK_EQ(anonymous[0], l);
+    CHECK_EQ(anonymous[PAGE], 's');
+    CHECK_EQ(anonymous[3 * PAGE], l);
+    CHECK_EQ(segment[0], l);
+    CHECK_EQ(segment[3 * PAGE], l);
+    CHECK_EQ(shmctl(id, IPC_RMID, NULL), 0);
+}
+
+static void queues(void)
+{
+    char got[64] = "";
+    struct { long type; char text[8]; } message = {1, "before"};
+    struct mq_attr attributes = {.mq_maxmsg = 4, .mq_msgsize = 64};
+    int id = msgget(IPC_PRIVATE, 0600);
+    mqd_t mq = mq_open("/tine-parted", O_CREAT | O_RDWR | O_NONBLOCK, 0600, &attributes);
+
+    CHECK(id >= 0 && mq >= 0);
+    CHECK_EQ(mq_unlink("/tine-parted"), 0);
+    CHECK_EQ(msgsnd(id, &message, 8, 0), 0);
+    CHECK_EQ(mq_send(mq, "before", 7, 0), 0);
+    char l = letter();
+    message.text[0] = l;
+    CHECK_EQ(msgsnd(id, &message, 8, 0), 0);
+    CHECK_EQ(mq_send(mq, &l, 1, 0), 0);
+    meanwhile();
+    CHECK_EQ(msgrcv(id, &message, 8, 0, IPC_NOWAIT), 8);
+    CHECK_EQ(message.text[0], 'b');
+    CHECK_EQ(msgrcv(id, &message, 8, 0, IPC_NOWAIT), 8);
+    CHECK_EQ(message.text[0], l);
+    CHECK_EQ(msgrcv(id, &message, 8, 0, IPC_NOWAIT), -1);
+    CHECK_EQ(mq_receive(mq, got, sizeof got, NULL), 7);
+    CHECK_EQ(mq_receive(mq, got, sizeof got, NULL), 1);
+    CHECK_EQ(got[0], l);
+    CHECK_EQ(mq_receive(mq, got, sizeof got, NULL), -1);
+    CHECK_EQ(msgctl(id, IPC_RMID, NULL), 0);
+}
+
+static void semaphores(void)
+{
+    int id = semget(IPC_PRIVATE, 2, 0600);
+    struct sembuf up = {0, 1, SEM_UNDO}, down = {0, -3, 0};
+    pid_t child;
+
+    CHECK(id >= 0);
+    CHECK_EQ(semop(id, &up, 1), 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) // waits while the machine is copied
+        _exit(semop(id, &down, 1) == 0 ? 7 : 1);
+    char l = letter();
+    int status;
+    up.sem_op = l == 'a' ? 2 : 5;
+    CHECK_EQ(semop(id, &up, 1), 0);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(WEXITSTATUS(status), 7);
+    meanwhile();
+    CHECK_EQ(semctl(id, 0, GETVAL), l == 'a' ? 0 : 3);
+    CHECK_EQ(semctl(id, 0, IPC_RMID), 0);
+}
+
+// Bytes in flight, and more of them.
+static void channel(int in, int out)
+{
+    char got[16] = "";
+
+    CHECK_EQ(write(out, "before", 6), 6);
+    char l = letter();
+    CHECK_EQ(write(out, &l, 1), 1);
+    meanwhile();
+    CHECK_EQ(read(in, got, sizeof got), 7);
+    CHECK(memcmp(got, "before", 6) == 0);
+    CHECK_EQ(got[6], l);
+    CHECK_EQ(fcntl(in, F_SETFL, O_NONBLOCK), 0);
+    CHECK_EQ(read(in, got, sizeof got), -1);
+}
+
+static void pipes(void)
+{
+    int ends[2];
+
+    CHECK_EQ(pipe(ends), 0);
+    channel(ends[0], ends[1]);
+}
+
+static void sockets(void)
+{
+    int ends[2];
+
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    channel(ends[0], ends[1]);
+}
+
+// A pipe, passed inside a message that nobody has received yet.
+static void passed_descriptor(void)
+{
+    int ends[2], inner[2];
+    char c = 'x', control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {&c, 1};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&m);
+
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+    CHECK_EQ(pipe(inner), 0);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &inner[0], sizeof(int));
+    CHECK_EQ(sendmsg(ends[0], &m, 0), 1);
+    close(inner[0]);
+    char l = letter(), got = 0;
+    CHECK_EQ(write(inner[1], &l, 1), 1);
+    meanwhile();
+    CHECK_EQ(recvmsg(ends[1], &m, 0), 1);
+    int in;
+    memcpy(&in, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof in);
+    CHECK_EQ(read(in, &got, 1), 1);
+    CHECK_EQ(got, l);
+}
+
+static void terminals(void)
+{
+    int master, slave;
+    char got[32] = "";
+
+    CHECK_EQ(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    CHECK_EQ(write(master, "half a li", 9), 9); // not a line yet
+    char l = letter();
+    CHECK_EQ(write(master, &l, 1), 1);
+    CHECK_EQ(write(master, "\n", 1), 1);
+    meanwhile();
+    CHECK_EQ(read(slave, got, sizeof got), 11);
+    CHECK_EQ(got[8], 'i');
+    CHECK_EQ(got[9], l);
+}
+
+static void events(void)
+{
+    int fd = eventfd(5, EFD_NONBLOCK), set = epoll_create1(0);
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u32 = 77};
+    uint64_t n;
+
+    CHECK(fd >= 0 && set >= 0);
+    CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &e), 0);
+    char l = letter();
+    n = l == 'a' ? 1 : 10;
+    CHECK_EQ(write(fd, &n, 8), 8);
+    meanwhile();
+    CHECK_EQ(epoll_wait(set, &e, 1, 0), 1);
+    CHECK_EQ(e.data.u32, 77);
+    CHECK_EQ(epoll_wait(set, &e, 1, 0), 0);
+    CHECK_EQ(read(fd, &n, 8), 8);
+    CHECK_EQ(n, l == 'a' ? 6 : 15);
+}
+
+// Positions, open files and the process's own state.
+static void descriptions(void)
+{
+    int fd = open("/proc/self/exe", O_RDONLY), copy = dup(fd);
+    char l = letter();
+
+    CHECK(fd >= 0 && copy >= 0);
+    CHECK_EQ(lseek(fd, l, SEEK_SET), l);
+    umask(l == 'a' ? 011 : 022);
+    int opened = l == 'a' ? open("/dev/null", O_RDONLY) : copy;
+    CHECK_EQ(fcntl(copy, F_SETFD, l == 'a' ? FD_CLOEXEC : 0), 0);
+    meanwhile();
+    CHECK_EQ(lseek(copy, 0, SEEK_CUR), l);
+    CHECK_EQ(umask(0), l == 'a' ? 011 : 022);
+    CHECK(fcntl(opened, F_GETFD) >= 0);
+    CHECK_EQ(fcntl(copy, F_GETFD), l == 'a' ? FD_CLOEXEC : 0);
+}
+
+static volatile sig_atomic_t caught;
+
+static void catch(int signal)
+{
+    caught = signal;
+}
+
+// A pending signal, and a timer that is armed.
+static void signals_and_timers(void)
+{
+    sigset_t set;
+    struct itimerspec when = {.it_value = {0, 20000000}};
+    int timer = timerfd_create(CLOCK_MONOTONIC, 0);
+    uint64_t n = 0;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    CHECK_EQ(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+    signal(SIGUSR1, catch);
+    signal(SIGUSR2, catch);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(timerfd_settime(timer, 0, &when, NULL), 0);
+    char l = letter();
+    if (l == 'a')
+        CHECK_EQ(raise(SIGUSR2), 0);
+    meanwhile();
+    CHECK_EQ(read(timer, &n, 8), 8);
+    CHECK_EQ(n, 1);
+    CHECK_EQ(sigpending(&set), 0);
+    CHECK_EQ(sigismember(&set, SIGUSR1), 1);
+    CHECK_EQ(sigismember(&set, SIGUSR2), l == 'a');
+}
+
+// A record lock and a flock: locks are the machine's.
+static void locks(void)
+{
+    int fd = check_file(100);
+    struct flock lock = {.l_type = F_WRLCK, .l_start = 0, .l_len = 10};
+
+    CHECK_EQ(fcntl(fd, F_SETLK, &lock), 0);
+    char l = letter();
+    lock.l_type = l == 'a' ? F_UNLCK : F_WRLCK;
+    CHECK_EQ(fcntl(fd, F_SETLK, &lock), 0);
+    meanwhile();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        lock.l_type = F_WRLCK;
+        _exit(fcntl(fd, F_SETLK, &lock) == 0 ? 1 : 2);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(WEXITSTATUS(status), l == 'a' ? 1 : 2);
+}
+
+// Children that are stopped, that wait in a pipe and in vfork; who is killed is killed here alone.
+static void processes(void)
+{
+    int status, ends[2];
+    pid_t stopped = fork();
+
+    CHECK(stopped >= 0);
+    if (stopped == 0) {
+        raise(SIGSTOP);
+        _exit(4);
+    }
+    CHECK_EQ(waitpid(stopped, &status, WUNTRACED), stopped);
+    CHECK(WIFSTOPPED(status));
+    CHECK_EQ(pipe(ends), 0);
+    pid_t suspended = fork();
+    CHECK(suspended >= 0);
+    if (suspended == 0) {
+        pid_t child = vfork();
+        char c;
+        if (child == 0)
+            _exit(read(ends[0], &c, 1) == 1 ? c : 0); // its parent stands still
+        _exit(child > 0 && waitpid(child, &status, 0) == child ? WEXITSTATUS(status) : 1);
+    }
+    sched_yield();
+    char l = letter();
+    CHECK_EQ(kill(stopped, l == 'a' ? SIGKILL : SIGCONT), 0);
+    CHECK_EQ(write(ends[1], &l, 1), 1);
+    meanwhile();
+    CHECK_EQ(waitpid(stopped, &status, 0), stopped);
+    CHECK(l == 'a' ? WIFSIGNALED(status) : WIFEXITED(status) && WEXITSTATUS(status) == 4);
+    CHECK_EQ(waitpid(suspended, &status, 0), suspended);
+    CHECK_EQ(WEXITSTATUS(status), l);
+}
+
+static const struct check_case cases[] = {
+    CASE(memfd_written), CASE(memfd_mapped), CASE(memfd_closed), CASE(memfd_names_and_seals), CASE(memfd_holes),
+    CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
+    CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
+};
+CHECK_MAIN(cases)
