@@ -325,14 +325,14 @@ struct trap jit_run(struct cpu *cpu, u64 budget)
     struct jit_hart *h = c ? hart_of(cpu, c) : NULL;
     if (unlikely(!h))
         return interp_run(cpu, budget);
-    cpu->file = *caller;
+    regs_copy(&cpu->file, caller);
     cpu->regs = &cpu->file;
     cpu->native.start = cpu->native.budget = (i64)MIN(budget, (u64)INT64_MAX);
     fp_enter(&cpu->file);
     struct trap trap = run(cpu, c, h);
     fp_flags(&cpu->file);
     cpu->retired += (u64)(cpu->native.start - cpu->native.budget);
-    *caller = cpu->file;
+    regs_copy(caller, &cpu->file);
     cpu->regs = caller;
     return trap;
 }
