@@ -4,7 +4,7 @@
 // The reservation is the interpreter's (cpu.h): an address and what was there; SC compares and swaps.
 #include "jit/translate.h"
 
-#define ENTRY(field) (CPU_OFFSET(tlb) + (i32)offsetof(struct tlb_entry, field))
+#define ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
 
 struct atomic {
     u8 wide; // 64 bits

@@ -123,6 +123,7 @@ struct jit_cache *cache_of(struct store *s)
     }
     c->has_avx = __builtin_cpu_supports("avx") != 0;
     c->has_fma = __builtin_cpu_supports("fma") != 0;
+    c->has_bmi2 = __builtin_cpu_supports("bmi2") != 0;
     c->shift = execute - c->base;
     s->jit = c;
     if (commit(c) || buckets_grow(c) || entries_grow(c) ||

@@ -57,9 +57,12 @@ struct jit_cache {
     u64 links, thrown_away, recycled; // counted
     u64 pause_ns;       // the longest that emptying a segment took
     void *scratch;      // the translator's
-    bool has_avx, has_fma; // what the host's processor can
+    u8 next_window;     // of tlb_window, for the next unit
+    bool has_avx, has_fma, has_bmi2; // what the host's processor can
     // Thunks, as addresses in the writable view.
     u8 *enter, *help, *miss;
+    u8 *fill[2];        // fills a window for writing, for reading
+
 };
 
 // The store's cache; made on first use. NULL: no memory, or the host refuses.

@@ -120,6 +120,9 @@ static void emit_stub(struct translation *t, const struct stub *s)
     case STUB_CHARGE:
         emit_help(t, s->info);
         break;
+    case STUB_VIEW:
+        emit_view_stub(t, s);
+        break;
     case STUB_WINDOW:
         emit_window_stub(t, s);
         break;

@@ -1,7 +1,7 @@
 // Guest memory from translated code: the TLB is probed inline (tlb.h, T3).
 #include "jit/translate.h"
 
-#define ENTRY(field) (CPU_OFFSET(tlb) + (i32)offsetof(struct tlb_entry, field))
+#define ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
 
 _Static_assert(sizeof(struct tlb_entry) == 32, "the index below is scaled by 32");
 
@@ -21,8 +21,12 @@ static void emit_address(struct translation *t, unsigned base, i64 imm)
 static u8 *emit_probe(struct translation *t, i32 tag, unsigned size)
 {
     struct x86 *e = &t->e;
-    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
-    x86_op_ri(e, X86_shr_mi32, RCX, PAGE_SHIFT - 5);
+    if (t->cache->has_bmi2) {
+        x86_emit(e, X86_rorx32, RCX, 0, x86_reg(RAX), PAGE_SHIFT - 5);
+    } else {
+        x86_op_rr(e, X86_mov_rm32, RCX, RAX);
+        x86_op_ri(e, X86_shr_mi32, RCX, PAGE_SHIFT - 5);
+    }
     x86_op_ri(e, X86_and_mi32, RCX, (TLB_SIZE - 1) << 5);
     x86_op_rm(e, X86_xor_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
     x86_op_ri(e, X86_cmp_mi64, RAX, (i64)PAGE_SIZE - size);
@@ -48,6 +52,54 @@ static u8 *emit_window_probe(struct translation *t, unsigned base)
     return miss;
 }
 
+static struct x86_rm view_of(const struct translation *t, i32 field)
+{
+    u32 i = t->i->view - 1u;
+    i32 window = i < TLB_NEAR ? CPU_OFFSET(tlb.near) + (i32)(i * sizeof(struct tlb_window))
+                 : CPU_OFFSET(tlb.far) + (i32)((i - TLB_NEAR) * sizeof(struct tlb_window));
+    return x86_mem(REGS_CPU, window + field);
+}
+
+static struct x86_rm relative_to(struct translation *t, unsigned base, i64 imm)
+{
+    if (regs_place_x[base])
+        return x86_mem_index(RAX, regs_host_x(base), 0, (i32)imm);
+    x86_op_rm(&t->e, X86_mov_rm64, RCX, regs_memory_x(base));
+    return x86_mem_index(RAX, RCX, 0, (i32)imm);
+}
+
+//     rax = address ^ window.page; if rax > PAGE_SIZE - size: stub
+//     rax = window.distance                 the access goes to rax + guest address
+static struct x86_rm emit_view_access(struct translation *t, unsigned base, i64 imm, u32 info)
+{
+    struct x86 *e = &t->e;
+    u8 *again = e->at;
+    emit_address(t, base, t->i->window_from);
+    x86_op_rm(e, X86_xor_rm64, RAX, view_of(t, offsetof(struct tlb_window, page)));
+    x86_op_ri(e, X86_cmp_mi64, RAX, (i64)PAGE_SIZE - t->i->window_size);
+    struct stub *s = stub_add(t, STUB_VIEW, x86_branch(e, X86_j_a, NULL));
+    s->again = again;
+    s->info = info;
+    x86_op_rm(e, X86_mov_rm64, RAX, view_of(t, offsetof(struct tlb_window, distance)));
+    if (t->i->window)
+        x86_op_rm(e, X86_mov_mr64, RAX, window_of(t));
+    return relative_to(t, base, imm);
+}
+
+void emit_view_stub(struct translation *t, const struct stub *s)
+{
+    struct x86 *e = &t->e;
+    x86_op_ri(e, X86_mov_i32, RCX, view_of(t, 0).disp | (i64)(t->i->view - 1) << 24);
+    x86_branch(e, X86_call, t->cache->fill[!t->i->window_writes]);
+    x86_branch(e, X86_j_e, s->again);
+    if (t->i->window) {
+        emit_window_stub(t, s);
+    } else {
+        emit_help(t, s->info);
+        x86_branch(e, X86_jmp, s->back);
+    }
+}
+
 static struct x86_rm emit_window_access(struct translation *t, unsigned base, i64 imm)
 {
     struct x86 *e = &t->e;
@@ -61,10 +113,7 @@ static struct x86_rm emit_window_access(struct translation *t, unsigned base, i6
         miss = x86_branch(e, X86_j_e, NULL);
     }
     stub_add(t, STUB_WINDOW, miss);
-    if (regs_place_x[base])
-        return x86_mem_index(RAX, regs_host_x(base), 0, (i32)imm);
-    x86_op_rm(e, X86_mov_rm64, RCX, regs_memory_x(base));
-    return x86_mem_index(RAX, RCX, 0, (i32)imm);
+    return relative_to(t, base, imm);
 }
 
 void emit_window_stub(struct translation *t, const struct stub *s)
@@ -116,6 +165,8 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
     u32 info = access_info(t, kind, reg);
     if (base == 32)
         return emit_access_at(t, (u64)imm, size, write, info);
+    if (t->i->view)
+        return emit_view_access(t, base, imm, info);
     if (t->i->window)
         return emit_window_access(t, base, imm);
     emit_address(t, base, imm);

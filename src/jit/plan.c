@@ -118,7 +118,7 @@ static void measure_chains(struct plan *p)
     }
 }
 
-bool plan_make(struct plan *p, const struct jit_cache *c, const struct code_page *page,
+bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page,
                const u8 *code, gva_t page_va, u32 off)
 {
     struct walk w = {.p = p, .c = c, .page = page, .code = code, .page_va = page_va};
@@ -134,6 +134,6 @@ bool plan_make(struct plan *p, const struct jit_cache *c, const struct code_page
     }
     mark_heads(p);
     measure_chains(p);
-    plan_windows(p);
+    plan_windows(p, &c->next_window);
     return true;
 }

@@ -60,12 +60,60 @@ static void emit_help(struct x86 *e, struct jit_cache *c)
     x86_op_none(e, X86_ret);
 }
 
+#define TLB_ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
+
+// rax: what a guest address and a window's page differ in, ecx: where the window is, and its number << 24. Fills the window from the
+// TLB. "Equal" if it has now that address's page and had not before; rax = the address.
+static void emit_fill(struct x86 *e, i32 tag)
+{
+    struct x86_rm page = x86_mem_index(REGS_CPU, RCX, 0, (i32)offsetof(struct tlb_window, page));
+    struct x86_rm distance = page;
+    distance.disp = (i32)offsetof(struct tlb_window, distance);
+    x86_op_rr(e, X86_push, 0, RDI);
+    x86_op_rr(e, X86_push, 0, RDX);
+    x86_op_rr(e, X86_push, 0, RSI);
+    x86_op_rr(e, X86_mov_rm32, RDI, RCX);
+    x86_op_ri(e, X86_shr_mi32, RDI, 24);
+    x86_op_ri(e, X86_and_mi32, RCX, (1 << 24) - 1);
+    x86_op_rm(e, X86_xor_rm64, RAX, page);
+    x86_op_rr(e, X86_mov_rm64, RDX, RAX);
+    x86_op_ri(e, X86_and_mi64, RDX, ~(i64)PAGE_MASK);
+    x86_op_rm(e, X86_cmp_rm64, RDX, page);
+    u8 *had = x86_branch(e, X86_j_e, NULL);
+    x86_op_rr(e, X86_mov_rm32, RSI, RAX);
+    x86_op_ri(e, X86_shr_mi32, RSI, PAGE_SHIFT - 5);
+    x86_op_ri(e, X86_and_mi32, RSI, (TLB_SIZE - 1) << 5);
+    x86_op_rm(e, X86_cmp_rm64, RDX, x86_mem_index(REGS_CPU, RSI, 0, tag));
+    u8 *miss = x86_branch(e, X86_j_ne, NULL);
+    x86_op_rm(e, X86_mov_mr64, RDX, page);
+    x86_op_rr(e, X86_neg64, 0, RDX);
+    x86_op_rm(e, X86_add_rm64, RDX, x86_mem_index(REGS_CPU, RSI, 0, TLB_ENTRY(host)));
+    x86_op_rm(e, X86_mov_mr64, RDX, distance);
+    x86_op_rm(e, X86_bts_mr64, RDI, CPU_FIELD(tlb.windowed));
+    x86_op_rr(e, X86_cmp_rm32, RCX, RCX);
+    x86_set_branch(miss, e->at);
+    x86_op_rr(e, X86_pop, 0, RSI);
+    x86_op_rr(e, X86_pop, 0, RDX);
+    x86_op_rr(e, X86_pop, 0, RDI);
+    x86_op_none(e, X86_ret);
+    x86_set_branch(had, e->at);
+    x86_op_rr(e, X86_pop, 0, RSI);
+    x86_op_rr(e, X86_pop, 0, RDX);
+    x86_op_rr(e, X86_pop, 0, RDI);
+    x86_op_rr(e, X86_test_mr32, RSP, RSP);
+    x86_op_none(e, X86_ret);
+}
+
 bool thunks_emit(struct jit_cache *c, u8 *end)
 {
     struct x86 e = {.at = c->base, .end = end};
     c->enter = e.at;
     emit_enter(&e);
     emit_help(&e, c);
+    c->fill[0] = e.at;
+    emit_fill(&e, TLB_ENTRY(write));
+    c->fill[1] = e.at;
+    emit_fill(&e, TLB_ENTRY(read));
     return !e.full;
 }
 

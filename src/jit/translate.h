@@ -13,6 +13,7 @@
 enum stub_kind {
     STUB_MEMORY, // an access missed the TLB
     STUB_WINDOW, // an access can't go by its window
+    STUB_VIEW,   // the hart's window is another page's
     STUB_CHARGE, // the budget does not cover the chain
     STUB_GOTO,   // a jump that has to give back budget, or leaves the page
     STUB_LINK,   // a jump that is not linked yet
@@ -31,6 +32,7 @@ struct stub {
     u16 insn;    // number in the plan
     u8 *from;    // end of the branch that leads here
     u8 *back;    // where it goes on
+    u8 *again;   // VIEW: where it tries again
     u32 info;    // for jit_help
     i64 target;  // offset in the page, or an address
 };
@@ -111,6 +113,7 @@ void emit_access_done(struct translation *t, bool kept);
 void emit_divide_stub(struct translation *t, const struct stub *s);
 void emit_memory_stub(struct translation *t, const struct stub *s);
 void emit_window_stub(struct translation *t, const struct stub *s);
+void emit_view_stub(struct translation *t, const struct stub *s);
 // translate.c: the current instruction again, as if it stood alone and by no window.
 void emit_alone(struct translation *t);
 

@@ -10,6 +10,9 @@
 //      for help that may have moved a page (run.c). Then each access probes for itself.
 // (W3) A group with a store goes by the write tag, which implies the read tag (tlb.h). A store behind a
 //      branch does not join a group that only reads: it may never be reached.
+//
+// An access that is alone, or leads a group, probes the TLB or, if its register is likely to stay in one page
+// from one time to the next, compares with a window of the hart (tlb.h, T5), which is a load and an index less.
 #include "jit/plan.h"
 
 #include <string.h>
@@ -118,7 +121,107 @@ static void close_all(struct search *s)
         close_group(s, &s->open[r]);
 }
 
-void plan_windows(struct plan *p)
+// ---- The hart's windows ---------------------------------------------------------------------
+
+#define STRIDE_MOST 128 // bytes: with a greater one, pages change too often
+#define OFTEN       6   // accesses by a register that a unit does not change
+
+struct loop {
+    u16 first, last;
+};
+
+struct loops {
+    u32 n;
+    struct loop loop[64];
+};
+
+static void find_loops(struct loops *l, const struct plan *p)
+{
+    l->n = 0;
+    for (u32 n = 0; n < p->n && l->n < ARRAY_LEN(l->loop); n++) {
+        const struct plan_insn *i = &p->insn[n];
+        i64 target = i->kind == PLAN_GOTO ? i->off
+                     : rv_flags[i->in.op] & RV_BRANCHES || (i->in.op == OP_jal && !i->falls)
+                     ? (i64)i->off + i->in.imm : -1;
+        if (target < 0 || target >= (i64)PAGE_SIZE || !p->index[target / 2])
+            continue;
+        u32 first = p->index[target / 2] - 1u;
+        if (first <= n)
+            l->loop[l->n++] = (struct loop){(u16)first, (u16)n};
+    }
+}
+
+// The innermost loop around an instruction; or the whole unit, and false.
+static bool loop_around(const struct loops *l, const struct plan *p, u32 n, struct loop *out)
+{
+    *out = (struct loop){0, (u16)(p->n - 1)};
+    bool found = false;
+    for (u32 i = 0; i < l->n; i++) {
+        const struct loop *k = &l->loop[i];
+        if (k->first <= n && n <= k->last && k->last - k->first <= out->last - out->first) {
+            *out = *k;
+            found = true;
+        }
+    }
+    return found;
+}
+
+// Whether register r goes from page to page seldom where instruction n uses it.
+static bool is_steady(const struct loops *l, const struct plan *p, u32 n, u32 r, bool *in_loop)
+{
+    struct loop k;
+    u32 uses = 0;
+    bool writes;
+    *in_loop = loop_around(l, p, n, &k);
+    if (r == 2 || r == 3 || r == 4)
+        return true;
+    for (u32 m = k.first; m <= k.last; m++) {
+        const struct insn *in = &p->insn[m].in;
+        if (p->insn[m].kind != PLAN_INSN)
+            continue;
+        uses += in->rs1 == r && access_size(in->op, &writes);
+        if (rv_flags[in->op] & RV_WRITES_X && in->rd == r &&
+            !(in->op == OP_addi && in->rs1 == r && in->imm >= -STRIDE_MOST &&
+              in->imm <= STRIDE_MOST))
+            return false;
+    }
+    return *in_loop || uses >= OFTEN || r == 8 || r == 9 || (r >= 18 && r <= 27);
+}
+
+// In loops, units have windows in turn: theirs should not be those of a function that they call. Code that
+// is long rather than a loop finds what other units of the function left in its register's. The stack has the near ones.
+static u32 window_number(u32 r, bool in_loop, u8 *next)
+{
+    if (r == 2 || !in_loop)
+        return r == 2 ? 0 : 2 * r;
+    *next = (u8)((*next + 1u) % ((TLB_WINDOWS - 64) / 2));
+    return 64 + 2u * *next;
+}
+
+static void give_views(struct plan *p, u8 *next)
+{
+    struct loops l;
+    u8 of[32][2][2] = {{{0}}};
+    find_loops(&l, p);
+    for (u32 n = 0; n < p->n; n++) {
+        struct plan_insn *i = &p->insn[n];
+        bool writes, in_loop;
+        u32 size = i->kind == PLAN_INSN ? access_size(i->in.op, &writes) : 0, r = i->in.rs1;
+        if (!size || !r || (i->window && !i->leads) || !is_steady(&l, p, n, r, &in_loop))
+            continue;
+        if (!i->window) {
+            i->window_writes = writes;
+            i->window_from = (i16)i->in.imm;
+            i->window_size = (u16)size;
+        }
+        u32 kind = !i->window_writes;
+        if (!of[r][kind][in_loop])
+            of[r][kind][in_loop] = (u8)(window_number(r, in_loop, next) + kind + 1);
+        i->view = of[r][kind][in_loop];
+    }
+}
+
+void plan_windows(struct plan *p, u8 *next)
 {
     struct search s = {.p = p};
     for (u32 n = 0; n < p->n; n++) {
@@ -145,4 +248,5 @@ void plan_windows(struct plan *p)
             close_group(&s, g);
     }
     close_all(&s);
+    give_views(p, next);
 }

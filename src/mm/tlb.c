@@ -1,11 +1,40 @@
 #include "mm/tlb.h"
 
+#include <string.h>
+
 #define OVERFLOWED (TLB_SIZE + 1)
 
 static void clear(struct tlb *t, u32 slot)
 {
     struct tlb_entry *e = &t->entry[slot];
     e->read = e->write = e->exec = tlb_none(slot);
+}
+
+static void window_clear(struct tlb *t, u32 i)
+{
+    *tlb_window(t, i) = (struct tlb_window){TLB_NOWHERE, (u64)(uintptr_t)t->sink - TLB_NOWHERE};
+}
+
+#define ALL_WINDOWS   (~(u64)0)
+#define WRITE_WINDOWS ((u64)0x5555555555555555)
+
+static void windows_clear(struct tlb *t, u64 which)
+{
+    for (u32 word = 0; word < ARRAY_LEN(t->windowed); word++) {
+        for (u64 left = t->windowed[word] & which; left; left &= left - 1)
+            window_clear(t, word * 64 + (u32)__builtin_ctzll(left));
+        t->windowed[word] &= ~which;
+    }
+}
+
+static void windows_clear_page(struct tlb *t, gva_t va)
+{
+    for (u32 word = 0; word < ARRAY_LEN(t->windowed); word++)
+        for (u64 left = t->windowed[word]; left; left &= left - 1) {
+            u32 i = word * 64 + (u32)__builtin_ctzll(left);
+            if (tlb_window(t, i)->page == (va & TLB_PAGE_MASK))
+                window_clear(t, i);
+        }
 }
 
 static u32 slot_of(struct tlb *t, gva_t va)
@@ -16,6 +45,9 @@ static u32 slot_of(struct tlb *t, gva_t va)
 void tlb_init(struct tlb *t)
 {
     t->nfilled = t->nwritten = OVERFLOWED;
+    for (u32 i = 0; i < TLB_WINDOWS; i++)
+        window_clear(t, i);
+    memset(t->windowed, 0, sizeof t->windowed);
     tlb_flush(t);
 }
 
@@ -25,12 +57,14 @@ void tlb_flush(struct tlb *t)
     for (u32 i = 0; i < n; i++)
         clear(t, t->nfilled == OVERFLOWED ? i : t->filled[i]);
     t->nfilled = t->nwritten = 0;
+    windows_clear(t, ALL_WINDOWS);
     t->generation++;
 }
 
 void tlb_flush_page(struct tlb *t, gva_t va)
 {
     clear(t, slot_of(t, va)); // it may stay in the lists
+    windows_clear_page(t, va);
     t->generation++;
 }
 
@@ -46,6 +80,7 @@ void tlb_revoke_writes(struct tlb *t)
     for (u32 i = 0; i < n; i++)
         revoke(t, t->nwritten == OVERFLOWED ? i : t->written[i], true);
     t->nwritten = 0;
+    windows_clear(t, WRITE_WINDOWS);
 }
 
 void tlb_revoke_exec(struct tlb *t)
@@ -75,6 +110,7 @@ void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host)
         clear(t, slot);
         e->host = host;
     }
+    windows_clear_page(t, va);
     if (exec) {
         e->exec = tag;
         e->write = none;

@@ -10,6 +10,11 @@
 //      when (address ^ tag) <= PAGE_SIZE - size: then that is the offset in the page.
 // (T4) Every entry with a tag is in filled[], every one with a write tag in written[], or the list
 //      has overflowed: so that a flush costs what was filled, not the size.
+// (T5) A window is an entry's copy that code which keeps going to the same page finds without an index:
+//      page, and host - page. It is forgotten whenever the entry would be, but for evictions. Its page may be
+//      written if its number is even, and then (T1) and (T2) hold for it.
+// (T6) The page of an empty window is TLB_NOWHERE, where no region can be, and leads to tlb.sink; so a
+//      guest that looks just there sees bytes that mean nothing.
 #ifndef MM_TLB_H
 #define MM_TLB_H
 
@@ -27,12 +32,25 @@ struct tlb_entry {
     u8 *host; // of the page's first byte
 };
 
+struct tlb_window {
+    gva_t page;
+    u64 distance; // host - page
+};
+
+#define TLB_NEAR    2  // windows within a byte's distance of generated code's base
+#define TLB_WINDOWS 96 // all
+#define TLB_NOWHERE ((gva_t)0x9e3779b97f4a7000)
+
 struct tlb {
+    struct tlb_window near[TLB_NEAR];
     struct tlb_entry entry[TLB_SIZE];
     struct mm *mm; // whose page table this caches; NULL = nobody's, and then it is empty
     u32 nfilled, nwritten; // (T4) TLB_SIZE + 1: overflowed
     u32 generation;        // grows when an executable mapping may have changed (not by evictions)
     u16 filled[TLB_SIZE], written[TLB_SIZE];
+    u64 windowed[(TLB_WINDOWS + 63) / 64]; // bits of the windows that may be filled
+    struct tlb_window far[TLB_WINDOWS - TLB_NEAR];
+    u8 sink[PAGE_SIZE]; // (T6)
 };
 
 static inline gva_t tlb_none(u32 slot)
@@ -43,6 +61,11 @@ static inline gva_t tlb_none(u32 slot)
 static inline struct tlb_entry *tlb_slot(struct tlb *t, gva_t va)
 {
     return &t->entry[(va >> PAGE_SHIFT) & (TLB_SIZE - 1)];
+}
+
+static inline struct tlb_window *tlb_window(struct tlb *t, u32 i)
+{
+    return i < TLB_NEAR ? &t->near[i] : &t->far[i - TLB_NEAR];
 }
 
 void tlb_init(struct tlb *t);

@@ -1,0 +1,179 @@
+// What translated loops remember of a page (tlb.h, T5) has to go when the page changes: loads and stores off a register
+// that stays in one page, hot, then fork, mprotect, munmap, remapping, then hot again.
+#include "check.h"
+#include <setjmp.h>
+
+enum { HOT = 300 };
+
+static sigjmp_buf back;
+
+static void fault(int signo)
+{
+    siglongjmp(back, signo);
+}
+
+// Loops around one page's words: base register and offsets stay.
+__attribute__((noinline)) static long sum(volatile long *at, int times)
+{
+    long s = 0;
+    for (int i = 0; i < times; i++)
+        s += at[1] + at[2] * 2 + at[3] * 4;
+    return s;
+}
+
+__attribute__((noinline)) static void fill(volatile long *at, long v, int times)
+{
+    for (int i = 0; i < times; i++) {
+        at[1] = v;
+        at[2] = v + i;
+        at[3] = at[2];
+    }
+}
+
+__attribute__((noinline)) static long walk(volatile char *at, long n)
+{
+    long s = 0;
+    for (long i = 0; i < n; i++)
+        s += *at++;
+    return s;
+}
+
+static long *page(void)
+{
+    void *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED);
+    return at;
+}
+
+static int faults(void (*f)(long *), long *at)
+{
+    signal(SIGSEGV, fault);
+    int signo = sigsetjmp(back, 1);
+    if (!signo)
+        f(at);
+    return signo;
+}
+
+static void load_hot(long *at)
+{
+    sum(at, HOT);
+}
+
+static void store_hot(long *at)
+{
+    fill(at, 5, HOT);
+}
+
+// A page that was read before its first store is another one behind it.
+static void first_store(void)
+{
+    for (int i = 0; i < 50; i++) {
+        long *at = page();
+        CHECK(sum(at, HOT) == 0);
+        at[1] = 7;
+        CHECK(sum(at, 1) == 7);
+        CHECK(sum(at, HOT) == 7 * HOT);
+        munmap(at, PAGE);
+    }
+}
+
+static void across_fork(void)
+{
+    long *at = page();
+    fill(at, 1, HOT);
+    for (int round = 0; round < 20; round++) {
+        fill(at, round, 3);
+        long before = sum(at, HOT);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            fill(at, 1000, HOT); // must not be seen by the parent
+            _exit(sum(at, 1) == 1000 + 6 * (1000 + HOT - 1) ? 0 : 1);
+        }
+        CHECK(sum(at, HOT) == before);
+        fill(at, -round, 2); // nor this by the child
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        CHECK(sum(at, 1) == -round + 6 * (-round + 1));
+    }
+}
+
+static void across_mprotect(void)
+{
+    long *at = page();
+    for (int i = 0; i < 10; i++) {
+        fill(at, 2, HOT);
+        CHECK(mprotect(at, PAGE, PROT_READ) == 0);
+        CHECK(faults(store_hot, at) == SIGSEGV);
+        CHECK(sum(at, 1) == 2 + 6 * (2 + HOT - 1));
+        CHECK(mprotect(at, PAGE, PROT_NONE) == 0);
+        CHECK(faults(load_hot, at) == SIGSEGV);
+        CHECK(mprotect(at, PAGE, PROT_READ | PROT_WRITE) == 0);
+        CHECK(faults(store_hot, at) == 0);
+    }
+}
+
+static void across_munmap(void)
+{
+    for (int i = 1; i < 20; i++) {
+        long *at = page();
+        fill(at, 3, HOT);
+        CHECK(munmap(at, PAGE) == 0);
+        CHECK(faults(load_hot, at) == SIGSEGV);
+        CHECK(faults(store_hot, at) == SIGSEGV);
+        CHECK(mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at);
+        CHECK(sum(at, HOT) == 0);
+        fill(at, i, 1);
+        CHECK(sum(at, 1) == 7 * i);
+        CHECK(madvise(at, PAGE, MADV_DONTNEED) == 0);
+        CHECK(sum(at, HOT) == 0);
+        CHECK(munmap(at, PAGE) == 0);
+    }
+}
+
+// The kernel stores, too.
+static void across_read(void)
+{
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    long *at = page();
+    for (long i = 1; i < 20; i++) {
+        pid_t child = fork(); // shares the page
+        if (child == 0)
+            _exit(0);
+        long before = sum(at, HOT);
+        CHECK(before == (i == 1 ? 0 : (i - 1) * HOT));
+        CHECK(write(ends[1], &i, sizeof i) == sizeof i);
+        CHECK(read(ends[0], &at[1], sizeof i) == sizeof i);
+        CHECK(sum(at, HOT) == i * HOT);
+        waitpid(child, NULL, 0);
+    }
+}
+
+// A loop that walks off the end of what is mapped, and one over many pages.
+static void over_pages(void)
+{
+    char *at = mmap(NULL, 9 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED && munmap(at + 8 * PAGE, PAGE) == 0);
+    for (unsigned i = 0; i < 8 * PAGE; i++)
+        at[i] = (char)(i >> 12);
+    CHECK(walk(at, 8 * (long)PAGE) == 28 * (long)PAGE);
+    signal(SIGSEGV, fault);
+    volatile int signo = sigsetjmp(back, 1);
+    if (!signo)
+        walk(at, 8 * (long)PAGE + 1);
+    CHECK(signo == SIGSEGV);
+    for (unsigned i = 0; i < 7; i++) // words across the border
+        CHECK(sum((long *)(void *)(at + PAGE - 29 + i), HOT) ==
+              sum((long *)(void *)(at + PAGE - 29 + i), 1) * HOT);
+}
+
+static const struct check_case cases[] = {
+    CASE(first_store), CASE(across_fork), CASE(across_mprotect), CASE(across_munmap), CASE(across_read),
+    CASE(over_pages),
+};
+
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, cases, COUNT(cases));
+}
