@@ -10,14 +10,18 @@
 // Regular files and block devices. The bytes pass through our own memory (law L3: a request in
 // flight may only touch that), except where one span is all there is.
 
+// Less than n only at the end of the file, or before an error: a host may stop anywhere.
 static i64 read_at(struct file *f, void *buf, size_t n, i64 offset)
 {
-    i64 r;
-    do
-        r = (f->how & FILE_INHERITED) && offset < 0 ? host_read(f->host_fd, buf, n)
-                                                    : host_pread(f->host_fd, buf, n, offset);
-    while (r == -EINTR);
-    return r;
+    i64 done = 0, r;
+    do {
+        u8 *to = (u8 *)buf + done;
+        size_t left = n - (size_t)done;
+        r = (f->how & FILE_INHERITED) && offset < 0 ? host_read(f->host_fd, to, left)
+                                                    : host_pread(f->host_fd, to, left, offset + done);
+        done += r > 0 ? r : 0;
+    } while (r == -EINTR || (r > 0 && (size_t)done < n));
+    return done ? done : r;
 }
 
 enum { FETCH_MAX = 1 << 20 };
@@ -143,7 +147,7 @@ static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offse
             break;
         uio_advance(from, (u64)r);
         done += r;
-        if (r < want)
+        if (r == 0) // less than all of it may have a reason that passes; if not, the next time says so
             break;
     }
     if (offset < 0 && done)

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "host/retry.h"
+
 int host_epoll_new(void)
 {
     int fd = epoll_create1(EPOLL_CLOEXEC);
@@ -27,7 +29,7 @@ void host_epoll_drop(int epoll, int fd)
 u32 host_epoll_take(int epoll, u64 *data, u32 room)
 {
     struct epoll_event e[32];
-    int n = epoll_wait(epoll, e, (int)MIN(room, 32u), 0);
+    int n = (int)RETRY(epoll_wait(epoll, e, (int)MIN(room, 32u), 0));
     for (int i = 0; i < n; i++)
         data[i] = e[i].data.u64;
     return n < 0 ? 0 : (u32)n;

@@ -21,6 +21,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "host/retry.h"
+
 // x86-64 uses the generic numbers for all of these; on a host that does not, conversion goes here.
 #define SAME(name) _Static_assert((u64)(name) == (u64)ABI_##name, #name)
 SAME(O_CREAT);
@@ -64,12 +66,12 @@ int host_openat2(int dir, const char *path, u32 flags, u32 mode)
         .mode = flags & (ABI_O_CREAT | (ABI_O_TMPFILE & ~ABI_O_DIRECTORY)) ? mode & 07777 : 0,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
-    return result_int(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+    return result_int(RETRY(syscall(SYS_openat2, dir, path, &how, sizeof(how))));
 }
 
 int host_openat(int dir, const char *path, u32 flags, u32 mode)
 {
-    return result_int(openat(dir, path, (int)(flags | ABI_O_CLOEXEC), mode));
+    return result_int(RETRY(openat(dir, path, (int)(flags | ABI_O_CLOEXEC), mode)));
 }
 
 static void fd_name(int fd, char name[32])
@@ -94,9 +96,9 @@ void host_blank(int fd)
 {
     if (fd > 1)
         return;
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = host_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
     if (null >= 0) {
-        dup3(null, fd, O_CLOEXEC);
+        (void)RETRY(dup3(null, fd, O_CLOEXEC));
         close(null);
     }
 }
@@ -195,28 +197,28 @@ i64 host_lseek(int fd, i64 offset, int whence)
 
 i64 host_getdents(int fd, void *buf, size_t n)
 {
-    return result(syscall(SYS_getdents64, fd, buf, n));
+    return result(RETRY(syscall(SYS_getdents64, fd, buf, n)));
 }
 
 int host_ftruncate(int fd, i64 size)
 {
-    return result_int(ftruncate(fd, size));
+    return result_int(RETRY(ftruncate(fd, size)));
 }
 
 int host_fallocate(int fd, u32 mode, i64 offset, i64 len)
 {
-    return result_int(fallocate(fd, (int)mode, offset, len));
+    return result_int(RETRY(fallocate(fd, (int)mode, offset, len)));
 }
 
 int host_fsync(int fd, bool data_only)
 {
-    return result_int(data_only ? fdatasync(fd) : fsync(fd));
+    return result_int(RETRY(data_only ? fdatasync(fd) : fsync(fd)));
 }
 
 int host_poll(int fd, int events)
 {
     struct pollfd p = {.fd = fd, .events = (short)events};
-    int r = poll(&p, 1, 0);
+    long r = RETRY(poll(&p, 1, 0));
     return r > 0 ? p.revents : 0;
 }
 
@@ -283,7 +285,7 @@ int host_statx(int fd, u32 flags, u32 mask, struct abi_statx *out)
 int host_fstatfs(int fd, struct abi_statfs *out)
 {
     struct statfs s;
-    int r = result_int(fstatfs(fd, &s));
+    int r = result_int(RETRY(fstatfs(fd, &s)));
     if (r == 0)
         memcpy(out, &s, sizeof(*out));
     return r;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "host/retry.h"
 
 enum { THREADS = 8, STACK = 128 << 10, FETCH = 64 << 10 };
 
@@ -48,13 +49,13 @@ i64 host_job_do(const struct host_job *job)
 {
     switch (job->kind) {
     case HOST_SYNC_FILE:
-        return fsync(job->fd) ? -errno : 0;
+        return RETRY(fsync(job->fd)) ? -errno : 0;
     case HOST_SYNC_DATA:
-        return fdatasync(job->fd) ? -errno : 0;
+        return RETRY(fdatasync(job->fd)) ? -errno : 0;
     case HOST_SYNC_RANGE:
-        return sync_file_range(job->fd, job->offset, (off_t)job->length, job->flags) ? -errno : 0;
+        return RETRY(sync_file_range(job->fd, job->offset, (off_t)job->length, job->flags)) ? -errno : 0;
     case HOST_SYNC_FS:
-        return syncfs(job->fd) ? -errno : 0;
+        return RETRY(syncfs(job->fd)) ? -errno : 0;
     case HOST_SYNC_ALL:
         sync();
         return 0;

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/retry.h"
+
 #define PREFIX "tine-shm."
 #define DEPTH 64 // of directories that are removed
 
@@ -65,9 +67,9 @@ static int make_in(const char *base, char *buf, size_t cap)
     sweep(base);
     if (!mkdtemp(buf))
         return -errno;
-    int fd = open(buf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = (int)RETRY(open(buf, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // a sweeper may have been quicker: then the name is gone
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fchmod(fd, 01777) == 0 && access(buf, F_OK) == 0)
+    if (fd >= 0 && RETRY(flock(fd, LOCK_EX | LOCK_NB)) == 0 && fchmod(fd, 01777) == 0 && access(buf, F_OK) == 0)
         return fd;
     int e = errno;
     if (fd >= 0)

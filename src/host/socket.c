@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "host/retry.h"
+
 #define SAME(name) _Static_assert((long)(name) == (long)G_##name, #name)
 SAME(AF_UNIX);
 SAME(AF_INET);
@@ -46,7 +48,7 @@ int host_listen(int fd, int backlog)
 int host_accept(int fd, struct g_sockaddr *a, u32 *len)
 {
     *len = sizeof *a;
-    return result(accept4(fd, (struct sockaddr *)a, len, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    return result(RETRY(accept4(fd, (struct sockaddr *)a, len, SOCK_NONBLOCK | SOCK_CLOEXEC)));
 }
 
 int host_connect(int fd, const struct g_sockaddr *a, u32 len)
@@ -63,8 +65,8 @@ int host_sockname(int fd, bool peer, struct g_sockaddr *a, u32 *len)
 
 i64 host_send(int fd, const void *buf, size_t n, u32 flags, const struct g_sockaddr *a, u32 len)
 {
-    ssize_t r = sendto(fd, buf, n, (int)flags | MSG_DONTWAIT | MSG_NOSIGNAL,
-                       (const struct sockaddr *)a, a ? len : 0);
+    ssize_t r = RETRY(sendto(fd, buf, n, (int)flags | MSG_DONTWAIT | MSG_NOSIGNAL,
+                             (const struct sockaddr *)a, a ? len : 0));
     return r < 0 ? -errno : r;
 }
 
@@ -72,7 +74,7 @@ i64 host_recv(int fd, void *buf, size_t n, u32 flags, struct g_sockaddr *a, u32 
 {
     struct iovec part = {buf, n};
     struct msghdr m = {.msg_name = a, .msg_namelen = sizeof *a, .msg_iov = &part, .msg_iovlen = 1};
-    ssize_t r = recvmsg(fd, &m, (int)flags | MSG_DONTWAIT);
+    ssize_t r = RETRY(recvmsg(fd, &m, (int)flags | MSG_DONTWAIT));
     if (r < 0)
         return -errno;
     *len = m.msg_namelen;

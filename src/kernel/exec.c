@@ -557,7 +557,8 @@ static int copy_strings(struct task *t, gva_t from, char ***out, i64 *budget)
             r = -ENOMEM;
         if (r)
             break;
-        if (++n == room) {
+        list[++n] = NULL;
+        if (n == room) {
             char **more = mem_resize(list, (room * 2 + 1) * sizeof *list);
             if (!more) {
                 r = -ENOMEM;
@@ -566,7 +567,6 @@ static int copy_strings(struct task *t, gva_t from, char ***out, i64 *budget)
             list = more;
             room *= 2;
         }
-        list[n] = NULL;
     }
     mem_free(one);
     if (r) {
