@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 // ---- Terminal -------------------------------------------------------------------------------
@@ -105,13 +106,20 @@ void signals_forward(struct tine_machine *machine)
     sigaction(SIGXFSZ, &ignore, NULL); // a file size limit of the host's is the program's EFBIG
 }
 
-void stop_with_program(struct tine_machine *machine)
+void stop_with_program(struct tine_machine *machine, double seconds)
 {
     struct termios program;
     bool saved = terminal.fd >= 0 && tcgetattr(terminal.fd, &program) == 0;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
+    struct itimerspec end = {.it_value = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)}};
+    timer_t timer;
+    bool limited = seconds > 0 && timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
 
     terminal_restore();
-    raise(SIGSTOP);
+    if (!limited || timer_settime(timer, 0, &end, NULL) == 0)
+        raise(SIGSTOP);
+    if (limited)
+        timer_delete(timer);
     if (saved && tcgetpgrp(terminal.fd) == getpgrp())
         tcsetattr(terminal.fd, TCSADRAIN, &program);
     tine_machine_signal(machine, SIGCONT); // also where the handler is not ours

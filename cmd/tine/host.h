@@ -13,8 +13,9 @@ uint64_t signals_ignored(void);
 // them.
 void signals_forward(struct tine_machine *machine);
 // The program was stopped by a signal, so this process stops too, as its shell expects; the terminal
-// gets its first settings back for as long. Returns when SIGCONT comes, which the program gets.
-void stop_with_program(struct tine_machine *machine);
+// gets its first settings back for as long. Returns when SIGCONT comes, which the program gets, or after
+// so many seconds (0 = no limit).
+void stop_with_program(struct tine_machine *machine, double seconds);
 void signals_stop(void);
 // Ends this process by the signal, without a core file; returns if that signal ends nobody.
 void die_of_signal(int signal);

@@ -171,7 +171,9 @@ static int finish(struct tine_machine *machine, const struct command *c, double 
     signals_forward(machine);
     tine_machine_run(machine, &result);
     while (result.end == TINE_STOPPED) {
-        stop_with_program(machine);
+        double left = begin + (double)c->machine.timeout_ns / 1e9 - seconds();
+
+        stop_with_program(machine, !c->machine.timeout_ns ? 0 : left > 0.01 ? left : 0.01);
         tine_machine_run(machine, &result);
     }
     signals_stop();

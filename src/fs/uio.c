@@ -60,7 +60,7 @@ int uio_span(struct uio *u, enum mm_access want, u8 **host, size_t *len)
         *len = u->left;
         return 0;
     }
-    u64 here = u->vec[u->index].len - u->offset;
+    u64 here = MIN(u->vec[u->index].len - u->offset, u->left);
     return uaccess_span(u->mm, u->vec[u->index].base + u->offset, here, want, host, len);
 }
 

@@ -15,7 +15,7 @@ struct uio {
     const struct uio_vec *vec;
     u32 count, index; // of vectors; the one the cursor is in
     u64 offset;       // of the cursor inside vec[index]
-    u64 left;         // bytes from the cursor to the end, all vectors together
+    u64 left;         // bytes from the cursor to the end, all vectors together, or less: no more is touched
     u8 *kernel;       // the cursor itself, if the buffer is ours
 };
 

@@ -142,6 +142,7 @@ static const struct row {
     {SYS_poll, ALWAYS}, {SYS_ppoll, ALWAYS}, {SYS_select, ALWAYS}, {SYS_pselect6, ALWAYS},
     {SYS_epoll_create1, ALWAYS}, {SYS_epoll_ctl, ALWAYS}, {SYS_epoll_wait, ALWAYS},
     {SYS_epoll_pwait, ALWAYS}, {SYS_epoll_pwait2, ALWAYS}, {SYS_eventfd2, ALWAYS},
+    {SYS_timer_create, ALWAYS}, {SYS_timer_settime, ALWAYS}, {SYS_timer_delete, ALWAYS},
     {SYS_timerfd_create, ALWAYS}, {SYS_timerfd_settime, ALWAYS}, {SYS_inotify_init1, ALWAYS},
     {SYS_inotify_add_watch, ALWAYS}, {SYS_inotify_rm_watch, ALWAYS}, {SYS_futex, ALWAYS},
     {SYS_nanosleep, ALWAYS}, {SYS_clock_nanosleep, ALWAYS}, {SYS_sched_yield, ALWAYS},

@@ -284,6 +284,8 @@ i64 task_clone(struct machine *m, struct task *t, const struct clone_args *args)
     if (t->call.progress)
         return after_clone(m, t);
     int r = check_flags(g, a);
+    if (r == 0 && m->tasks.live + !m->options.init >= m->options.max_procs) // the reaper has no task
+        r = -EAGAIN;
     enum memory memory = memory_of(m, t, a);
     if (r == 0)
         r = a->wanted_tid ? wanted_pid(m, g, tid = a->wanted_tid) : pid_new(m, &tid);

@@ -131,6 +131,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
     }
     machine_wire(m);
     seed_random(m);
+    m->stretch = SLICE / 4;
     m->clock_offset = 0;
     m->realtime_offset = 1700000000ULL * 1000000000ULL; // virtual time starts in November 2023
     if (o->timeout_ns)
@@ -254,6 +255,33 @@ static void memory_fault(struct machine *m, struct task *t, const struct trap *t
     }
 }
 
+// Calls retire no instructions, and one that touches new memory can take long on a slow host. So the time is
+// looked at, too: the engine runs in stretches, shorter ones where they take long.
+#define TURN_TICKS 10000000u // of host_ticks: some milliseconds
+#define STRETCH_LEAST 1000u
+
+static bool limit_passed(const struct machine *m)
+{
+    return (m->deadline_host && host_monotonic() >= m->deadline_host) ||
+           __atomic_load_n(&m->cancelled, __ATOMIC_RELAXED);
+}
+
+bool call_must_end(struct machine *m, struct task *t)
+{
+    return signal_fatal_pending(m, t) || limit_passed(m);
+}
+
+static void turn_is_long(struct machine *m, u64 ticks)
+{
+    m->turn_ticks += ticks;
+    if (ticks > 8 * TURN_TICKS)
+        m->stretch = MAX(m->stretch / 8, STRETCH_LEAST);
+    if (limit_passed(m) || __atomic_load_n((u64 *)&m->host_signals, __ATOMIC_RELAXED))
+        m->look_up = true;
+    else if (!m->options.virtual_time) // there turns end by instructions alone
+        m->need_resched = true;
+}
+
 static void enter(struct machine *m, struct task *t)
 {
     syscall_enter(m, t);
@@ -333,11 +361,15 @@ static void run_task(struct machine *m, struct task *t)
         slice_end = m->slice_end;
     m->slice_end = 0;
     m->current = t->id;
-    m->need_resched = false;
+    m->need_resched = m->look_up = false;
+    m->turn_ticks = host_ticks();
     m->stats.switches++;
     if (unlikely(t->vfork_watch != 0))
         vfork_watch_arm(m, t);
     while (t->state == TASK_RUNNABLE && !m->finished) {
+        u64 ticks = host_ticks() - m->turn_ticks;
+        if (unlikely(ticks > TURN_TICKS))
+            turn_is_long(m, ticks);
         if (unlikely(group_of(m, t)->core != 0)) {
             core_step(m, t);
             break;
@@ -351,14 +383,15 @@ static void run_task(struct machine *m, struct task *t)
         }
         if (t->state != TASK_RUNNABLE || !ready(m, t))
             break;
-        if (t->call.active || group_of(m, t)->core)
+        if ((t->call.active || group_of(m, t)->core) && !m->look_up)
             continue; // a call without a handler to run goes on; a core file begins
         if (m->need_resched || m->cpu->retired >= slice_end) {
             sched_enqueue(m, t, false);
             break;
         }
-        if (m->cpu->retired >= m->run_limit) { // the slice goes on in the next run
-            m->fuel_pc = t->regs.pc;
+        if (m->cpu->retired >= m->run_limit || m->look_up) { // the slice goes on in the next run, or turn
+            if (m->cpu->retired >= m->run_limit)
+                m->fuel_pc = t->regs.pc;
             m->slice_end = slice_end;
             sched_enqueue(m, t, true);
             break;
@@ -373,7 +406,8 @@ static void run_task(struct machine *m, struct task *t)
         m->cpu->regs = &t->regs;
         u64 cpu_left = cpu_time_left(m, t);
         bool step = unlikely(t->trace != 0) && trace_of(m, t)->mode == TRACE_STEP;
-        struct trap trap = cpu_run(m->cpu, step ? 1 : MIN(budget(m, slice_end), cpu_left));
+        struct trap trap = cpu_run(m->cpu, step ? 1 : MIN(MIN(budget(m, slice_end), cpu_left), m->stretch));
+        m->stretch = MIN(m->stretch + m->stretch / 4, SLICE);
         t->instructions += m->cpu->retired - before;
         handle_trap(m, t, &trap);
         if (unlikely(cpu_left != ~0ULL) && t->state != TASK_DEAD)

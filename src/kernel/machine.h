@@ -17,7 +17,7 @@ enum vfork_mode { VFORK_SHARE, VFORK_FORK, VFORK_COPY, VFORK_LINT, VFORK_DENY };
 
 struct machine_options {
     u64 memory;         // bytes, 0 = the host's
-    u32 max_procs;      // live processes; 0 = one for each 128 KiB of memory, 1000 at least
+    u32 max_procs;      // live processes and threads; 0 = one for each 128 KiB of memory, 1000 at least
     u64 fuel;           // instructions, 0 = no limit
     u64 slice;          // instructions of a time slice, 0 = the usual
     u64 timeout_ns;     // host time, 0 = none
@@ -131,6 +131,9 @@ struct machine {
     task_t run_head, run_tail;
     task_t current;
     bool need_resched;      // the running task shall go to the end of the queue
+    bool look_up;           // its turn is interrupted: something outside wants the machine
+    u64 turn_ticks;         // host_ticks when its turn began, or when it was last looked at
+    u64 stretch;            // instructions that the engine runs at a time
     struct pid_table pids;
     u32 pid_last;
     group_t init_group;     // pid 1: tine's own reaper
@@ -279,6 +282,9 @@ void child_state_changed(struct machine *m, struct group *child, i32 code);
 
 bool signal_pending(struct machine *m, struct task *t);  // something to deliver (not blocked or ignored)
 bool signal_fatal_pending(struct machine *m, struct task *t);
+// Whether a call that takes long, between two of its pieces, should give up: the caller is killed, or the
+// run's time is over.
+bool call_must_end(struct machine *m, struct task *t);
 int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *info);
 int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo *info);
 void signal_force(struct machine *m, struct task *t, const struct g_siginfo *info); // a fault

@@ -120,6 +120,25 @@ int vectors_arg(struct task *t, struct vectors *v, gva_t from, u64 count)
 
 // ---- read
 
+#define PIECE (8u << 20) // bytes that are moved before it is asked whether the call should go on
+
+// All of it, in pieces, up to the first that is not full: a count, or -E...
+static i64 in_pieces(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset, bool write)
+{
+    struct uio u;
+    u64 done = 0, piece;
+    i64 r;
+    uio_guest(&u, t->mm, v->at, v->count);
+    do {
+        i64 at = offset < 0 ? -1 : offset + (i64)done;
+        u.left = piece = MIN(v->total - done, (u64)PIECE);
+        r = write ? file_write(m->fs, file, &u, at) : file_read(m->fs, file, &u, at);
+        done += r > 0 ? (u64)r : 0;
+        m->fs->cached = false; // a part that is there already counts: no waiting for the disk behind it
+    } while (r > 0 && (u64)r == piece && done < v->total && !call_must_end(m, t));
+    return done ? (i64)done : r;
+}
+
 // A helper brings what is to be read into the host's cache; then the call is entered again, and reads.
 static i64 read_fetches(struct machine *m, struct task *t, file_t file, struct vectors *v, i64 offset)
 {
@@ -141,11 +160,8 @@ i64 file_do_read(struct machine *m, struct task *t, file_t file, struct vectors 
     if (e)
         return e;
     file_will_be_used(m, file);
-    struct uio u;
-    uio_guest(&u, t->mm, v->at, v->count);
     m->fs->cached = disk_overlaps(m) && !disk_done(t) && !nowait;
-    i64 r = file_read(m->fs, file, &u, offset);
-    m->fs->cached = false;
+    i64 r = in_pieces(m, t, file, v, offset, false);
     if (r == -EFETCH)
         return read_fetches(m, t, file, v, offset);
     if (r != -EAGAIN)
@@ -154,8 +170,11 @@ i64 file_do_read(struct machine *m, struct task *t, file_t file, struct vectors 
         return 0;
     if (!file_blocking(m, file) || nowait)
         return r;
-    return file_at(m->fs, file)->kind == FILE_PTS ? tty_read_parks(m, t, file, &u)
-                                                  : park_on_file(m, t, file, ABI_POLLIN);
+    if (file_at(m->fs, file)->kind != FILE_PTS)
+        return park_on_file(m, t, file, ABI_POLLIN);
+    struct uio u;
+    uio_guest(&u, t->mm, v->at, v->count);
+    return tty_read_parks(m, t, file, &u);
 }
 
 // read(2) and its kin: bytes at `base`, or `n` vectors there.
@@ -246,10 +265,7 @@ static i64 write_host(struct machine *m, struct task *t, file_t file, struct vec
         vectors_cut(v, (u64)n);
     }
     file_will_be_used(m, file);
-    struct uio u;
-    uio_guest(&u, t->mm, v->at, v->count);
-    i64 r = file_write(m->fs, file, &u, offset);
-    return r;
+    return in_pieces(m, t, file, v, offset, true);
 }
 
 // Ends a write that cannot go on: what was written counts more than why it stopped (I1).
@@ -374,7 +390,8 @@ i64 sys_sendfile(struct machine *m, struct task *t, const u64 *a)
     i64 r = 0;
     while (t->call.progress < n) {
         i64 at = a[2] ? start + (i64)t->call.progress : -1, here = -1;
-        r = file_copy(m->fs, from, &at, to, &here, n - t->call.progress);
+        r = call_must_end(m, t) ? -ERESTARTSYS
+                                : file_copy(m->fs, from, &at, to, &here, n - t->call.progress);
         if (r <= 0)
             break;
         u64 end = file_at(m->fs, to)->kind == FILE_HOST ? write_position(m, to, -1) : 0;
@@ -445,9 +462,15 @@ i64 sys_copy_file_range(struct machine *m, struct task *t, const u64 *a)
         return allowed;
     file_will_be_used(m, from);
     file_will_be_used(m, to);
-    i64 r = file_copy(m->fs, from, &from_at, to, &to_at, (u64)allowed);
-    if (r <= 0)
+    u64 done = 0;
+    i64 r;
+    do {
+        r = file_copy(m->fs, from, &from_at, to, &to_at, (u64)allowed - done);
+        done += r > 0 ? (u64)r : 0;
+    } while (r > 0 && done < (u64)allowed && !call_must_end(m, t));
+    if (!done)
         return r;
+    r = (i64)done;
     file_changed(m, to, here, (u64)r);
     i64 ends[2] = {(i64)there + r, (i64)here + r};
     if (a[1])

@@ -38,26 +38,29 @@ int lock_allowed(struct machine *m, struct task *t, bool wanted, u64 bytes)
     return pages > limit >> PAGE_SHIFT ? -EAGAIN : 0;
 }
 
-static int populate_region(struct mm *mm, gva_t from, gva_t to)
+#define PIECE (1UL << 20) // made present before it is asked whether the call should go on
+
+static int populate_for(struct machine *m, struct task *t, gva_t start, gva_t end, enum mm_access want)
 {
-    const struct region *g = region_find(mm, from);
-    if (!g)
-        return -ENOMEM;
-    bool write = g->prot & MM_WRITE && !(g->flags & REGION_SHARED);
-    for (gva_t va = from; va < to; va += PAGE_SIZE) {
-        int r = uaccess_check(mm, va, 1, write ? MM_WRITE : MM_READ);
+    for (gva_t va = start; va < end; va += PAGE_SIZE) {
+        int r = uaccess_check(t->mm, va, 1, want);
+        if (r == 0 && va % PIECE == 0 && call_must_end(m, t))
+            r = -ERESTARTSYS;
         if (r)
             return r;
     }
     return 0;
 }
 
-int mm_populate(struct mm *mm, gva_t from, gva_t to)
+int mm_populate(struct machine *m, struct task *t, gva_t from, gva_t to)
 {
     while (from < to) {
-        const struct region *g = region_find(mm, from);
-        gva_t end = g ? MIN(g->end, to) : to;
-        int r = populate_region(mm, from, end);
+        const struct region *g = region_find(t->mm, from);
+        if (!g)
+            return -ENOMEM;
+        gva_t end = MIN(g->end, to);
+        bool write = g->prot & MM_WRITE && !(g->flags & REGION_SHARED);
+        int r = populate_for(m, t, from, end, write ? MM_WRITE : MM_READ);
         if (r)
             return r;
         from = end;
@@ -82,7 +85,9 @@ static i64 do_lock(struct machine *m, struct task *t, u64 addr, u64 length, bool
     bool whole = region_covers(t->mm, start, end);
     int r = region_lock(t->mm, start, end, true);
     if (r == 0 && whole && !on_fault)
-        r = mm_populate(t->mm, start, end) ? -ENOMEM : 0;
+        r = mm_populate(m, t, start, end);
+    if (r < 0 && r != -ERESTARTSYS)
+        r = -ENOMEM;
     return r ? r : whole ? 0 : -ENOMEM;
 }
 
@@ -127,7 +132,7 @@ i64 sys_mlockall(struct machine *m, struct task *t, const u64 *a)
         if (r)
             return r;
         for (u32 i = 0; !(flags & MCL_ONFAULT) && i < t->mm->regions->count; i++)
-            (void)!mm_populate(t->mm, t->mm->regions->at[i].start, t->mm->regions->at[i].end);
+            (void)!mm_populate(m, t, t->mm->regions->at[i].start, t->mm->regions->at[i].end);
     }
     t->mm->lock_future = !(flags & MCL_FUTURE) ? 0 : flags & MCL_ONFAULT ? LOCK_ON_FAULT : LOCK_FUTURE;
     return 0;
@@ -240,16 +245,6 @@ static int remove_pages(struct mm *mm, gva_t start, gva_t end)
     return 0;
 }
 
-static int populate_for(struct mm *mm, gva_t start, gva_t end, enum mm_access want)
-{
-    for (gva_t va = start; va < end; va += PAGE_SIZE) {
-        int r = uaccess_check(mm, va, 1, want);
-        if (r)
-            return r;
-    }
-    return 0;
-}
-
 // The bits of the region that an advice sets or clears; false: it has no such effect.
 static bool advice_marks(u32 advice, u32 *clear, u32 *set)
 {
@@ -278,7 +273,7 @@ static bool advice_marks(u32 advice, u32 *clear, u32 *set)
     }
 }
 
-static int advise(struct mm *mm, gva_t start, gva_t end, u32 advice)
+static int advise(struct machine *m, struct task *t, struct mm *mm, gva_t start, gva_t end, u32 advice)
 {
     u32 clear, set;
     int r = advice_fits(mm, start, end, advice);
@@ -294,9 +289,9 @@ static int advise(struct mm *mm, gva_t start, gva_t end, u32 advice)
     case MADV_REMOVE:
         return remove_pages(mm, start, end);
     case MADV_POPULATE_READ:
-        return populate_for(mm, start, end, MM_READ);
+        return populate_for(m, t, start, end, MM_READ);
     case MADV_POPULATE_WRITE:
-        return populate_for(mm, start, end, MM_WRITE);
+        return populate_for(m, t, start, end, MM_WRITE);
     default:
         return 0;
     }
@@ -308,7 +303,7 @@ static bool advice_known(u64 advice)
 }
 
 // Holes do not keep the advice from what is mapped: -ENOMEM comes at the end.
-static i64 madvise_range(struct mm *mm, u64 addr, u64 length, u64 advice)
+static i64 madvise_range(struct machine *m, struct task *t, struct mm *mm, u64 addr, u64 length, u64 advice)
 {
     u64 n = ALIGN_UP(length, PAGE_SIZE);
     if (!advice_known(advice) || addr & PAGE_MASK || n < length || addr + n < addr)
@@ -320,14 +315,13 @@ static i64 madvise_range(struct mm *mm, u64 addr, u64 length, u64 advice)
     bool whole = region_covers(mm, addr, addr + n);
     if (!whole && (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE))
         return -ENOMEM;
-    int r = advise(mm, addr, addr + n, (u32)advice);
+    int r = advise(m, t, mm, addr, addr + n, (u32)advice);
     return r ? r : whole ? 0 : -ENOMEM;
 }
 
 i64 sys_madvise(struct machine *m, struct task *t, const u64 *a)
 {
-    (void)m;
-    return madvise_range(t->mm, a[0], a[1], (u32)a[2]);
+    return madvise_range(m, t, t->mm, a[0], a[1], (u32)a[2]);
 }
 
 #define IOV_MOST 1024u
@@ -346,7 +340,7 @@ i64 sys_process_madvise(struct machine *m, struct task *t, const u64 *a)
         return -EINVAL;
     for (u64 i = 0; i < a[2]; i++) {
         r = uaccess_read(t->mm, iov, a[1] + i * sizeof iov, sizeof iov);
-        i64 e = r ? r : madvise_range(task_at(m, of)->mm, iov[0], iov[1], advice);
+        i64 e = r ? r : madvise_range(m, t, task_at(m, of)->mm, iov[0], iov[1], advice);
         if (e)
             return done ? (i64)done : e;
         done += iov[1];

@@ -119,7 +119,7 @@ i64 sys_mmap(struct machine *m, struct task *t, const u64 *a)
     if (lock && region_lock(t->mm, at, at + q.length, true))
         lock = false;
     if ((lock && t->mm->lock_future != LOCK_ON_FAULT) || flags & G_MAP_POPULATE)
-        (void)!mm_populate(t->mm, at, at + q.length);
+        (void)!mm_populate(m, t, at, at + q.length);
     return (i64)at;
 }
 

@@ -68,12 +68,12 @@ static int check_list(struct task *t, gva_t list, u64 count)
     return 0;
 }
 
-static i64 copy_between(struct task *t, struct task *of, struct walk *mine, struct walk *its, bool write)
+static i64 copy_between(struct machine *m, struct task *t, struct task *of, struct walk *mine, struct walk *its, bool write)
 {
     u8 bytes[PAGE_SIZE];
     i64 done = 0;
-    for (;;) {
-        int r = walk_on(t, its);
+    for (u32 pieces = 1;; pieces++) {
+        int r = pieces % 256 || !call_must_end(m, t) ? walk_on(t, its) : -ERESTARTSYS;
         if (r == 1)
             r = walk_on(t, mine);
         if (r <= 0)
@@ -112,7 +112,7 @@ static i64 process_vm(struct machine *m, struct task *t, const u64 *a, bool writ
         return -ESRCH;
     if (!may_trace(m, t, task_at(m, id)))
         return -EPERM;
-    return copy_between(t, task_at(m, id), &mine, &its, write);
+    return copy_between(m, t, task_at(m, id), &mine, &its, write);
 }
 
 i64 sys_process_vm_readv(struct machine *m, struct task *t, const u64 *a)

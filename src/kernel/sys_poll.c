@@ -165,10 +165,13 @@ static int park_for_poll(struct machine *m, struct task *t)
 
 // ---- ppoll
 
-static u64 poll_check(struct machine *m, struct task *t, struct abi_pollfd *fds, u64 n)
+// How many are ready, or -ERESTARTSYS.
+static i64 poll_check(struct machine *m, struct task *t, struct abi_pollfd *fds, u64 n)
 {
-    u64 ready = 0;
+    i64 ready = 0;
     for (u64 i = 0; i < n; i++) {
+        if (i % 1024 == 1023 && call_must_end(m, t))
+            return -ERESTARTSYS;
         fds[i].revents = 0;
         if (fds[i].fd < 0)
             continue;
@@ -197,13 +200,13 @@ static i64 do_poll(struct machine *m, struct task *t, gva_t from, u64 n, struct 
     int e = n ? uaccess_read(t->mm, fds, from, n * sizeof *fds) : 0;
     if (e)
         return e;
-    u64 ready = poll_check(m, t, fds, n);
+    i64 ready = poll_check(m, t, fds, n);
     if (!ready && !wait_is_over(m, t))
         return poll_park(m, t, fds, n);
     for (u64 i = 0; i < n && e == 0; i++)
         e = uaccess_write(t->mm, from + i * sizeof *fds + offsetof(struct abi_pollfd, revents),
                           &fds[i].revents, sizeof fds[i].revents);
-    return e ? e : (i64)ready;
+    return e ? e : ready;
 }
 
 i64 sys_ppoll(struct machine *m, struct task *t, const u64 *a)

@@ -137,6 +137,10 @@ static i64 move(struct machine *m, struct task *t, file_t in, file_t out, i64 fr
         i64 at_in = from < 0 ? -1 : from + (i64)done, at_out = to < 0 ? -1 : to + (i64)done;
         file_will_be_used(m, in);
         file_will_be_used(m, out);
+        if (call_must_end(m, t)) {
+            r = -ERESTARTSYS;
+            break;
+        }
         r = is_pipe(m, in) ? from_pipe(m, in, out, buf, left, at_out, false)
                            : into_pipe(m, in, out, buf, left, at_in);
         if (r <= 0)
