@@ -477,6 +477,9 @@ class Maker:
         shift = rng.randrange(4)
         index = [i_type(0x13, 7, a, b, 15), i_type(0x13, 1, a, a, shift), r_type(0x33, 0, 0, a, a, p)]
         store = s_type(rng.randrange(4), a, b, 0)
+        spill = rng.randrange(0, 128, 8)
+        between = [self.word(rng.choice(self.rows.kinds["integer"])) for _ in range(rng.randrange(3))]
+        compare = r_type(0x53, rng.randrange(3), 0x50 + rng.randrange(2), b, rng.randrange(32), rng.randrange(32))
         return self.raw(rng.choice((
             [*index, load], [*index, store],
             [i_type(0x13, 1, a, b, 32), i_type(0x13, 5, a, a, 32 - shift)],
@@ -490,6 +493,10 @@ class Maker:
             [r_type(0x3B, 0, 0, a, a, b), i_type(0x1B, 1, a, a, 7), i_type(0x1B, 5, b, b, 25),
              r_type(0x33, 6, 0, a, a, b)],
             [r_type(0x33, 0, 1, a, a, b), r_type(0x33, 3, 1, b, a, b)],
+            [s_type(2, 2, b, spill), *between, i_type(3, 3, a, 2, spill)], # a word, fetched as 64 bits
+            [s_type(3, 2, b, spill), s_type(2, 2, b, spill), i_type(3, 3, a, 2, spill), load],
+            [0x00102073 | a << 7, compare, *between, 0x00101073 | a << 15], # a quiet comparison
+            [0x00102073 | a << 7, compare, 0x00101073 | a << 15],
             [i_type(0x13, 0, 17, 0, 124), 0x73] if 17 in self.free and 10 in self.free else [0x33],
         )))
 
