@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -148,14 +150,38 @@ void die_of_signal(int signal)
 
 // ---- Files ----------------------------------------------------------------------------------
 
-int file_create(const char *path)
+// Out of the way of the program's descriptors.
+static int move_up(int fd)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 100);
 
     if (fd >= 0)
         close(fd);
     return high;
+}
+
+int file_create(const char *path)
+{
+    return move_up(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+}
+
+int file_keep(const char *directory, const char *name)
+{
+    char path[4096];
+    struct stat is;
+    int fd;
+
+    if (snprintf(path, sizeof(path), "%s/%s.code", directory, name) >= (int)sizeof(path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd >= 0 && (fstat(fd, &is) < 0 || !S_ISREG(is.st_mode) || is.st_uid != geteuid() || is.st_mode & 022)) {
+        close(fd);
+        errno = EPERM;
+        return -1;
+    }
+    return move_up(fd);
 }
 
 // ---- Limits ---------------------------------------------------------------------------------

@@ -23,6 +23,10 @@ void die_of_signal(int signal);
 // A file of tine's own, whose descriptor the program cannot meet. -1 and errno.
 int file_create(const char *path);
 
+// The file DIRECTORY/NAME.code for reading and writing, made if need be, out of the program's way. -1 and
+// errno; EPERM: others than its owner, who we are, may write it.
+int file_keep(const char *directory, const char *name);
+
 // As many open files as the host lets us have.
 void limits_raise(void);
 

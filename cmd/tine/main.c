@@ -287,7 +287,19 @@ static bool create(const char *option, const char *path, int *fd)
     return *fd >= 0;
 }
 
-// The files of -o, --dump-jit and --perf: before tine shuts itself in.
+// --code-cache's file for this program.
+static bool code_open(struct command *c)
+{
+    const char *slash = strrchr(c->program, '/');
+
+    c->machine.jit_file = file_keep(c->code_cache, slash ? slash + 1 : c->program);
+    if (c->machine.jit_file >= 0)
+        return true;
+    fprintf(stderr, "tine: --code-cache=%s: %s\n", c->code_cache, strerror(errno));
+    return false;
+}
+
+// The files of -o, --dump-jit, --code-cache and --perf: before tine shuts itself in.
 static bool outputs_open(struct command *c)
 {
     char map[64];
@@ -298,6 +310,8 @@ static bool outputs_open(struct command *c)
     if (c->dump_jit && !*c->dump_jit)
         c->machine.jit_dump_fd = STDERR_FILENO;
     else if (c->dump_jit && !create("--dump-jit=", c->dump_jit, &c->machine.jit_dump_fd))
+        return false;
+    if (c->code_cache && !code_open(c))
         return false;
     snprintf(map, sizeof(map), "/tmp/perf-%d.map", (int)getpid());
     return !c->perf || create("--perf: ", map, &c->machine.jit_map_fd);

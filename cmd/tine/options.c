@@ -186,6 +186,12 @@ static bool set_jit_memory(struct command *c, char *value)
     return read_size(value, &c->machine.jit_memory);
 }
 
+static bool set_code_cache(struct command *c, char *value)
+{
+    c->code_cache = value;
+    return *value;
+}
+
 static bool set_order(struct command *c, char *value)
 {
     if (strncmp(value, "random", 6) == 0) {
@@ -428,6 +434,7 @@ static const struct option options[] = {
     {"-o", VALUE_NEEDED, set_output, "FILE", "show them in FILE, not on stderr"},
     {"--jit", VALUE_NEEDED, set_jit, "on|off|lockstep", "off: interpret; lockstep: compare both"},
     {"--jit-memory", VALUE_NEEDED, set_jit_memory, "SIZE", "room for translated code, default 64M"},
+    {"--code-cache", VALUE_NEEDED, set_code_cache, "DIR", "keep translated code there for the next run"},
     {"--dump-jit", VALUE_OPTIONAL, set_dump_jit, "FILE", "list translated code, guest and host"},
     {"--perf", VALUE_NONE, set_perf, NULL, "name translated code for perf: /tmp/perf-PID.map"},
     {"--verbose", VALUE_NONE, set_verbose, NULL, "show notices on stderr"},

@@ -14,6 +14,7 @@ struct command {
     enum stats_format stats;
     const char *cwd;     // --cwd, or NULL
     const char *output;  // -o, or NULL
+    const char *code_cache; // --code-cache's directory, or NULL
     const char *dump_jit; // --dump-jit's file, "": stderr, or NULL
     bool perf;
     const char *program; // as it was named

@@ -121,6 +121,9 @@ struct tine_options {
     enum tine_jit jit;   // LOCKSTEP: the JIT's results are compared with the interpreter's
     uint64_t jit_memory; // bytes for translated code, 128 KiB at least; when they are full, the oldest part is
                          // used again. 0 = 64 MiB, taken as they are needed
+    int jit_file;        // translated code is taken from this file, and kept there for the next run: a
+                         // descriptor of the caller's, for reading and writing, open until the last machine
+                         // of the family is freed. Who may write the file may run code here. 0 = none
     int jit_dump_fd;     // a listing of translated code, guest and host, goes there; 0 = none
     int jit_map_fd;      // and where it lies, with the guest's names, as perf(1) reads it; 0 = none
     enum tine_order order; // who runs first after a fork

@@ -103,6 +103,7 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .timeout_ns = from->timeout_ns,
         .seed = from->seed,
         .code_cache = from->jit_memory,
+        .code_file = from->jit_file,
         .ignored = from->ignored_signals,
         .eager = from->eager_fork,
         .vfork = from->vfork == TINE_VFORK_FORK   ? VFORK_FORK

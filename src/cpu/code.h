@@ -60,7 +60,9 @@ struct code_page {
 struct code_arena {
     const i32 *handlers;     // CODE_HANDLERS distances
     struct code_page *freed; // (C5)
-    void (*native_free)(struct store *s, void *native); // set by the engine that uses it
+    // Set by the engine that uses it, or NULL: a page loses its code; a page is executed for the first time.
+    void (*native_free)(struct store *s, void *native);
+    void (*native_new)(struct cpu *cpu, struct code_page *p, gva_t page_va);
 };
 
 // What an engine made of guest code, for those who look on (store->code_watch). The lines are in the

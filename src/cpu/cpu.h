@@ -69,7 +69,8 @@ static inline u32 cpu_jump_slot(gva_t pc)
 struct engine {
     struct trap (*run)(struct cpu *cpu, u64 budget);
     void (*hart_free)(struct cpu *cpu);      // gives back what the engine keeps for a hart; NULL = nothing
-    void (*store_free)(struct store *store); // and for a store: nothing runs any more
+    void (*store_ends)(struct store *store); // nothing runs any more in this store
+    void (*store_free)(struct store *store); // and its frames are gone: gives back what it keeps there
 };
 
 // What the engine needs to run a thread. One per hart; belongs to a machine.
@@ -100,6 +101,7 @@ struct trap cpu_run(struct cpu *cpu, u64 budget);
 
 // Gives back what the engine keeps for this hart, for this store.
 void cpu_free(struct cpu *cpu);
+void cpu_store_ends(const struct engine *engine, struct store *s);
 void cpu_store_free(const struct engine *engine, struct store *s);
 
 #endif

@@ -14,6 +14,12 @@ void cpu_free(struct cpu *cpu)
         cpu->engine->hart_free(cpu);
 }
 
+void cpu_store_ends(const struct engine *engine, struct store *s)
+{
+    if (engine)
+        engine->store_ends(s);
+}
+
 void cpu_store_free(const struct engine *engine, struct store *s)
 {
     code_arena_free(s);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "host/clock.h"
 #include "host/code_memory.h"
+#include "jit/saved.h"
 #include "jit/thunks.h"
 
 #define SIZE_USUAL    (64u << 20)
@@ -12,7 +13,6 @@
 #define SIZE_MOST     (1u << 30)
 #define SEGMENT_LEAST (64u << 10)
 #define COMMIT_STEP   (256u << 10)
-#define THUNKS_SIZE   4096u
 #define BUCKETS_FIRST 1024u
 
 static u32 bucket_of(const struct jit_cache *c, gva_t pc, frame_t f)
@@ -107,6 +107,14 @@ static int commit(struct jit_cache *c)
     return 0;
 }
 
+int cache_commit(struct jit_cache *c, u32 size)
+{
+    while (size > c->committed)
+        if (commit(c))
+            return -1;
+    return 0;
+}
+
 struct jit_cache *cache_of(struct store *s)
 {
     struct jit_cache *c = s->jit;
@@ -127,13 +135,17 @@ struct jit_cache *cache_of(struct store *s)
     c->shift = execute - c->base;
     s->jit = c;
     if (commit(c) || buckets_grow(c) || entries_grow(c) ||
-        !thunks_emit(c, c->base + THUNKS_SIZE)) {
+        !thunks_emit(c, c->base + CACHE_THUNKS)) {
         cache_free(s);
         return NULL;
     }
-    c->at = THUNKS_SIZE;
+    c->at = CACHE_THUNKS;
     struct code_arena *a = s->code_arena;
     a->native_free = native_free;
+    if (s->code_file && !s->code_watch) {
+        saved_open(c, s->code_file);
+        a->native_new = c->saved ? saved_page : NULL;
+    }
     return c;
 }
 
@@ -142,6 +154,7 @@ void cache_free(struct store *s)
     struct jit_cache *c = s->jit;
     if (!c)
         return;
+    saved_free(c);
     host_code_free(c->size, c->base, c->base + c->shift);
     mem_free(c->entry);
     mem_free(c->bucket);
@@ -154,7 +167,7 @@ void cache_free(struct store *s)
 
 static u32 segment_begin(const struct jit_cache *c, u32 segment)
 {
-    return segment == 0 ? THUNKS_SIZE : c->size / c->segments * segment;
+    return segment == 0 ? CACHE_THUNKS : c->size / c->segments * segment;
 }
 
 // Takes away every page that has code in the segment.
@@ -208,10 +221,7 @@ u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most)
     if (c->waiting && !all_passed(c))
         return NULL;
     c->waiting = false;
-    while (c->at + most > c->committed)
-        if (commit(c))
-            return NULL;
-    return c->base + c->at;
+    return cache_commit(c, c->at + most) ? NULL : c->base + c->at;
 }
 
 void cache_end(struct jit_cache *c, const u8 *end)

@@ -23,6 +23,7 @@
 #include "jit/x86.h"
 
 #define CACHE_SEGMENTS 32 // at most
+#define CACHE_THUNKS   4096u // bytes of them, at the begin
 
 struct jit_entry {
     gva_t pc;
@@ -59,6 +60,8 @@ struct jit_cache {
     void *scratch;      // the translator's
     u8 next_window;     // of tlb_window, for the next unit
     bool has_avx, has_fma, has_bmi2; // what the host's processor can
+    struct saved *saved; // saved.h; NULL: no file
+    u32 made;           // units translated in this run
     // Thunks, as addresses in the writable view.
     u8 *enter, *help, *miss;
     u8 *fill[2];        // fills a window for writing, for reading
@@ -76,6 +79,9 @@ static inline const u8 *cache_run_address(const struct jit_cache *c, const u8 *a
 
 // The code for pc in this frame, as it is to be run; NULL if there is none.
 const u8 *cache_find(const struct jit_cache *c, gva_t pc, frame_t f);
+
+// Makes sure that the first `size` bytes are there. -1: no memory
+MUST_CHECK int cache_commit(struct jit_cache *c, u32 size);
 
 // Room for a unit of at most `most` bytes; NULL: not now.
 MUST_CHECK u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most);

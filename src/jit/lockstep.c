@@ -14,6 +14,7 @@
 #include "isa/decode.h"
 #include "jit/jit.h"
 #include "jit/run.h"
+#include "jit/saved.h"
 #include "mm/pagecache.h"
 #include "mm/pagetable.h"
 #include "mm/region.h"
@@ -228,5 +229,6 @@ static void lockstep_hart_free(struct cpu *cpu)
 const struct engine lockstep_engine = {
     .run = lockstep_run,
     .hart_free = lockstep_hart_free,
+    .store_ends = saved_write,
     .store_free = cache_free,
 };

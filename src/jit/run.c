@@ -8,6 +8,7 @@
 #include "jit/jit.h"
 #include "jit/report.h"
 #include "jit/run.h"
+#include "jit/saved.h"
 #include "jit/thunks.h"
 #include "jit/translate.h"
 #include "mm/mm.h"
@@ -340,5 +341,6 @@ struct trap jit_run(struct cpu *cpu, u64 budget)
 const struct engine jit_engine = {
     .run = jit_run,
     .hart_free = hart_free,
+    .store_ends = saved_write,
     .store_free = cache_free,
 };

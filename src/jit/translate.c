@@ -870,9 +870,12 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), t->page_va, (u32)(pc & PAGE_MASK)))
         return NULL;
     emit_unit(t);
-    if (t->e.full || publish(t, begin))
+    if (t->e.full)
         return NULL;
-    cache_end(c, t->e.at);
+    cache_end(c, t->e.at); // also if it is published in part
+    if (publish(t, begin))
+        return NULL;
+    c->made++;
     st->jit_blocks++;
     st->jit_instructions += t->plan.n;
     st->jit_guest_bytes += t->plan.guest_bytes;

@@ -118,8 +118,10 @@ int machine_new(struct machine **out, const struct machine_options *o)
     m->lease_break_time = 45;
     strcpy(m->core_pattern, "core");
     int r = store_new(&m->store, o->memory);
-    if (r == 0)
+    if (r == 0) {
         m->store->code_size = o->code_cache;
+        m->store->code_file = o->code_file;
+    }
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
         m->options.max_procs = MAX(m->store->limit / 32, 1000u);
     m->options.max_procs += !m->options.init; // the reaper
@@ -160,6 +162,7 @@ void machine_free(struct machine *m)
     if (s)
         store_unlock(s);
     if (last) {
+        cpu_store_ends(m->options.engine, s);
         pagecache_drop(s);
         harts_free(s);
         cpu_store_free(m->options.engine, s);

@@ -23,6 +23,7 @@ struct machine_options {
     u64 timeout_ns;     // host time, 0 = none
     u64 seed;
     u64 code_cache;     // bytes for translated code, 0 = the usual
+    int code_file;      // descriptor of a file that keeps it, 0 = none
     u64 ignored;        // signals that processes from outside ignore at first, bit n - 1
     bool eager;         // --fork=eager
     enum vfork_mode vfork;

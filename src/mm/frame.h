@@ -57,6 +57,7 @@ struct store {
     void *jit;                                      // the other engine's
     const struct code_watch *code_watch;            // who looks on what that translates, NULL: nobody
     u64 code_size;  // bytes that may hold its code, 0 = the usual
+    int code_file;  // where that is kept between runs, 0 = nowhere
     void *node_free;   // page-table nodes, see pagetable.c
     void *node_chunks;
     u32 nodes_used;
