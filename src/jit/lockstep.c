@@ -2,8 +2,8 @@
 // a fork of the address space, then the JIT runs it; registers, trap, count and memory must come out
 // the same. What differs is reported in one line, and the JIT's result stands.
 //
-// Not compared: address spaces with shared writable mappings, which a fork does not set apart, and
-// watched vfork children.
+// In the fork shared mappings are private ones: nobody else runs meanwhile. Not compared: watched vfork
+// children, and address spaces with very many pages of shared memory, or such under two addresses.
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +21,7 @@
 
 #define STRETCH   200 // instructions
 #define TIMES     STRETCH
+#define SHARED_MOST 4096 // pages
 
 struct shadow {
     struct cpu cpu;
@@ -47,14 +48,51 @@ static u64 time_replay(void *arg)
     return s->read < s->written ? s->time[s->read++] : 0;
 }
 
-static bool comparable(const struct mm *m)
+// Shared pages of the region in the fork `m`: no more than `most`, and the fork copies what it writes to.
+static int make_private(struct mm *m, const struct region *g, u32 *most)
 {
-    if (m->watch)
-        return false;
+    pte_t pte, *slot;
+    for (gva_t va = g->start; pt_next(m->root, &va, g->end, &pte); va += PAGE_SIZE) {
+        if (!*most)
+            return -1;
+        --*most;
+        if (pt_own(m->store, m->stats, &m->root, va, &slot))
+            return -1;
+        *slot &= ~(pte_t)PTE_SHARED;
+    }
+    return 0;
+}
+
+static bool mapped_twice(const struct mm *m, u32 region)
+{
+    const struct backing *b = m->regions->at[region].backing;
     for (u32 i = 0; i < m->regions->count; i++)
-        if (m->regions->at[i].flags & REGION_SHARED && m->regions->at[i].prot & MM_WRITE)
-            return false;
-    return true;
+        if (i != region && m->regions->at[i].backing == b)
+            return true;
+    return false;
+}
+
+// The address space for the interpreter. -1: this one can't be set apart, or there is no memory.
+static int set_apart(struct mm *m, struct mm **out)
+{
+    u32 shared = 0, most = SHARED_MOST;
+    struct mm *copy;
+    if (m->watch || mm_copy(m, &copy))
+        return -1;
+    int r = 0;
+    for (u32 i = 0; i < m->regions->count && r == 0; i++) {
+        const struct region *g = &m->regions->at[i];
+        if (g->flags & REGION_SHARED && g->prot & MM_WRITE) {
+            r = mapped_twice(m, i) ? -1 : make_private(copy, g, &most);
+            shared++;
+        }
+    }
+    if (r == 0 && shared)
+        r = region_change(copy, 0, MM_TOP, REGION_SHARED, 0, ~0u);
+    if (r)
+        mm_put(copy);
+    *out = copy;
+    return r;
 }
 
 // What is at va, where the table has `pte`, or a hole. A page that nobody asked for yet is what it will
@@ -186,7 +224,7 @@ static struct shadow *shadow_of(struct cpu *cpu)
 static struct trap stretch(struct cpu *cpu, struct shadow *s, u64 budget)
 {
     struct mm *copy;
-    if (!comparable(cpu->mm) || mm_copy(cpu->mm, &copy))
+    if (set_apart(cpu->mm, &copy))
         return jit_run(cpu, budget);
     gva_t pc = cpu->regs->pc;
     s->regs = *cpu->regs;
