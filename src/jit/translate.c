@@ -451,7 +451,8 @@ static void emit_halves(struct translation *t, unsigned rd, struct x86_rm at)
 {
     struct x86 *e = &t->e;
     struct x86_rm upper = at;
-    unsigned to = regs_place_x[rd] ? regs_host_x(rd) : RCX, lower = to == RCX ? RAX : RCX;
+    unsigned scratch = at.base == RCX ? RAX : RCX; // at's own register is the last to be lost
+    unsigned to = regs_place_x[rd] ? regs_host_x(rd) : scratch, lower = to == RCX ? RAX : RCX;
     upper.disp += 4;
     x86_op_rm(e, X86_mov_rm32, to, upper);
     x86_op_ri(e, X86_shl_mi64, to, 32);

@@ -176,8 +176,38 @@ static void groups_of_accesses(void)
 #endif
 }
 
+// Two words that are stored and fetched as one, off an sp whose value the translator knows.
+static void words_off_a_known_sp(void)
+{
+#ifdef __riscv
+    long *at = mmap((void *)0x30000000, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    CHECK(at == (long *)0x30000000);
+    for (long i = 0; i < 300; i++) {
+        long wide, low, high;
+        at[5] = (i << 32) - i;
+        __asm__ volatile("mv t0, sp\n"
+                         "lui sp, 0x30000\n"
+                         "sw %3, 40(sp)\n"
+                         "ld t6, 40(sp)\n" // into a register that is in memory
+                         "ld a0, 40(sp)\n" // and one that is not
+                         "lw t5, 44(sp)\n"
+                         "mv sp, t0\n"
+                         "mv %0, t6\n"
+                         "mv %1, a0\n"
+                         "mv %2, t5\n"
+                         : "=&r"(wide), "=&r"(low), "=&r"(high)
+                         : "r"(i * 3)
+                         : "t0", "t5", "t6", "a0", "memory");
+        long want = (long)((unsigned long)((i << 32) - i) >> 32 << 32 | (unsigned long)(i * 3));
+        CHECK_EQ(wide, want);
+        CHECK_EQ(low, want);
+        CHECK_EQ(high, want >> 32);
+    }
+#endif
+}
+
 int main(int argc, char **argv)
 {
-    static const struct check_case cases[] = {CASE(groups_of_accesses)};
+    static const struct check_case cases[] = {CASE(groups_of_accesses), CASE(words_off_a_known_sp)};
     return check_main(argc, argv, cases, COUNT(cases));
 }
