@@ -457,6 +457,16 @@ i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_o
     return put;
 }
 
+bool file_has_writer(struct fs *fs, u64 dev, u64 ino)
+{
+    for (u32 id = pool_next(&fs->files, 0); id; id = pool_next(&fs->files, id)) {
+        const struct file *f = file_at(fs, id);
+        if (f->kind == FILE_HOST && f->ino == ino && f->dev == dev && f->flags & ABI_O_ACCMODE)
+            return true;
+    }
+    return false;
+}
+
 struct file_id file_id_of(const struct abi_stat *s)
 {
     return (struct file_id){s->st_dev, s->st_ino, (u64)s->st_size,

@@ -167,6 +167,9 @@ struct fs {
     void *written_arg;
     const struct memory_ops *memory; // NULL: memfds are the host's
     void *memory_arg;
+    // Whether some process runs this host file, which may then not be opened for writing. NULL: none.
+    bool (*executing)(void *arg, u64 dev, u64 ino);
+    void *executing_arg;
     u64 *fdnodes_copied, *fsctx_copied; // counters; never NULL (fs_new points them at `sink`)
     u64 sink;
     const struct file_ops *ops[FILE_KINDS];
@@ -260,6 +263,8 @@ i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_o
 struct file_id {
     u64 dev, ino, size, mtime_ns, ctime_ns;
 };
+// Whether a description that can write names this host file.
+bool file_has_writer(struct fs *fs, u64 dev, u64 ino);
 MUST_CHECK int file_identity(struct fs *fs, file_t id, struct file_id *out); // -ENODEV: not mappable
 // One page of a regular file; zeroes from the end of the file on. -EIO ...
 MUST_CHECK int file_page_read(struct fs *fs, file_t id, u64 offset, u8 *page);

@@ -28,9 +28,24 @@ static u32 host_oflags(u32 oflags)
 {
     if (oflags & ABI_O_PATH)
         return oflags & (ABI_O_PATH | ABI_O_DIRECTORY);
+    if (oflags & ABI_O_ACCMODE)
+        oflags &= ~ABI_O_TRUNC; // once it is known that the file may be written: opened_for_writing
     return (oflags & (ABI_O_ACCMODE | ABI_O_CREAT | ABI_O_EXCL | ABI_O_TRUNC | ABI_O_SYNC |
                       ABI_O_NOATIME | ABI_O_TMPFILE)) |
            ABI_O_NOCTTY | ABI_O_NONBLOCK;
+}
+
+// What is left to do when a regular file was opened with these flags.
+static int opened_for_writing(struct fs *fs, int fd, struct abi_stat *s, u32 oflags)
+{
+    if (!(oflags & ABI_O_ACCMODE) || oflags & ABI_O_PATH || (s->st_mode & ABI_S_IFMT) != ABI_S_IFREG)
+        return 0;
+    if (fs->executing && fs->executing(fs->executing_arg, s->st_dev, s->st_ino))
+        return -ETXTBSY;
+    if (!(oflags & ABI_O_TRUNC))
+        return 0;
+    int r = host_ftruncate(fd, 0);
+    return r ? r : host_fstat(fd, s);
 }
 
 static int open_found(struct fs *fs, struct found *at, u32 oflags, bool nofollow, file_t *out)
@@ -41,6 +56,8 @@ static int open_found(struct fs *fs, struct found *at, u32 oflags, bool nofollow
     switch (at->kind) {
     case FOUND_HOST:
         r = host_fstat(at->fd, &s);
+        if (r == 0)
+            r = opened_for_writing(fs, at->fd, &s, oflags);
         if (r) {
             found_clear(at);
             return r;

@@ -495,6 +495,8 @@ static i64 exec_file(struct machine *m, struct task *t, const struct program *p,
     im.mm->stack_limit = g->limit[G_RLIMIT_STACK][0];
     im.mm->as_limit = g->limit[G_RLIMIT_AS][0];
     im.mm->data_limit = g->limit[G_RLIMIT_DATA][0];
+    im.mm->exe = p->backing;
+    backing_execute(p->backing);
     slide(m, &im);
     r = map_vdso(m, im.mm);
     if (r == 0)

@@ -108,10 +108,6 @@ static void release_task(struct machine *m, struct group *g, struct task *t)
 void group_reap(struct machine *m, struct group *g)
 {
     struct task *leader = task_at(m, g->leader);
-    struct group *parent = group_at(m, g->parent);
-    parent->child_peak_pages = MAX(parent->child_peak_pages, MAX(g->peak_pages, g->child_peak_pages));
-    parent->child_instructions += g->instructions + g->child_instructions;
-    parent->child_calls += g->calls + g->child_calls;
     if (m->hooks.reaped)
         m->hooks.reaped(m->hooks.arg, g->pid, g->exit_status);
     unlink_child(m, g);

@@ -68,6 +68,12 @@ static void written_for_fs(void *arg, u64 dev, u64 ino, u64 offset, u64 len)
             mm_truncate(task_at(m, id)->mm, b, pages);
 }
 
+static bool executing_for_fs(void *arg, u64 dev, u64 ino)
+{
+    struct machine *m = arg;
+    return pagecache_executing(m->store, dev, ino);
+}
+
 static u64 read_time(void *arg)
 {
     return machine_time(arg) / 100; // 10 MHz
@@ -88,7 +94,9 @@ void machine_wire(struct machine *m)
 {
     m->fs->wake = wake_for_fs;
     m->fs->wake_arg = m->fs->random_arg = m->fs->now_arg = m->fs->written_arg = m;
+    m->fs->executing_arg = m;
     m->fs->written = written_for_fs;
+    m->fs->executing = executing_for_fs;
     m->fs->random = random_for_fs;
     m->fs->now = now_for_fs;
     m->fs->fdnodes_copied = m->fs->fsctx_copied = &m->stats.tables_copied;

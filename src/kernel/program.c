@@ -43,6 +43,8 @@ int program_open(struct machine *m, struct fsctx *c, file_t dir, const char *pat
     }
     if (!out->backing->executable || out->backing->anonymous)
         r = file_executable(m->fs, out->file);
+    if (r == 0 && file_has_writer(m->fs, id.dev, id.ino))
+        r = -ETXTBSY;
     if (r) {
         program_close(m, out);
         return r;

@@ -147,9 +147,10 @@ i64 sys_clock_nanosleep(struct machine *m, struct task *t, const u64 *a)
 {
     bool absolute = a[1] & 1;
     i32 clock = (i32)a[0];
-    if (clock == CLOCK_RAW || clock == CLOCK_REAL_COARSE || clock == CLOCK_MONO_COARSE)
+    if (clock == CLOCK_RAW || clock == CLOCK_REAL_COARSE || clock == CLOCK_MONO_COARSE ||
+        clock == CLOCK_THREAD)
         return -EOPNOTSUPP;
-    if (clock < 0 || clock == CLOCK_PROCESS || clock == CLOCK_THREAD)
+    if (clock < 0 || clock == CLOCK_PROCESS)
         return sleep_on_cpu(m, t, a, absolute);
     if (!t->call.progress) {
         u64 ns, now;

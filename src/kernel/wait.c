@@ -139,6 +139,16 @@ static struct g_rusage usage_of(struct machine *m, const struct group *g)
                              .maxrss = (i64)MAX(g->peak_pages, g->child_peak_pages) * 4};
 }
 
+// What a child has used counts for its parent once that has waited for it, and not without (SIG_IGN).
+static void waited_for(struct machine *m, struct group *g)
+{
+    struct group *parent = group_at(m, g->parent);
+    parent->child_peak_pages = MAX(parent->child_peak_pages, MAX(g->peak_pages, g->child_peak_pages));
+    parent->child_instructions += g->instructions + g->child_instructions;
+    parent->child_calls += g->calls + g->child_calls;
+    group_reap(m, g);
+}
+
 static void consume_traced(struct machine *m, const struct found *f)
 {
     struct trace *tr = pool_at(&m->traces, f->trace);
@@ -147,7 +157,7 @@ static void consume_traced(struct machine *m, const struct found *f)
     } else if (f->code == G_CLD_CONTINUED) {
         f->child->continued = false;
     } else if (f->child && f->child->parent == tr->tracer) {
-        group_reap(m, f->child);
+        waited_for(m, f->child);
     } else {
         trace_drop(m, f->trace);
         if (f->child) // its parent's turn
@@ -166,7 +176,7 @@ static void consume(struct machine *m, const struct found *f)
     else if (f->code == G_CLD_CONTINUED)
         f->child->continued = false;
     else
-        group_reap(m, f->child);
+        waited_for(m, f->child);
 }
 
 static int wait_for_children(struct machine *m, struct task *t)

@@ -49,6 +49,8 @@ void mm_put(struct mm *m)
     node_retire(m->store, m->root);
     if (m->regions)
         regions_put(m->store, m->regions);
+    if (m->exe)
+        backing_executed(m->store, m->exe);
     mem_free(m);
 }
 
@@ -96,6 +98,8 @@ static int duplicate(struct mm *parent, bool eager, bool advised, struct mm **ou
     } else {
         node_get(m->root);
     }
+    if (m->exe)
+        backing_execute(m->exe);
     int r = advised ? apply_fork_advice(m) : 0;
     if (r) {
         mm_put(m);
@@ -155,6 +159,8 @@ struct mm *mm_machine_fork(struct forking *f, struct mm *from, struct stats *sta
     if (from->tlb)
         tlb_revoke_writes(from->tlb);
     node_get(m->root);
+    if (m->exe)
+        backing_execute(m->exe);
     return m;
 }
 

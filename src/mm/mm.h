@@ -70,6 +70,7 @@ struct mm {
     u64 touched;         // pages ever filled in: a bound of the resident set's peak
     u64 start_code, end_code, start_stack, arg_start, arg_end, env_start, env_end; // for /proc
     gva_t vdso;
+    struct backing *exe; // the program, a reference (backing_execute); NULL = none
     u64 map_slide;       // --aslr: bytes that mappings start lower
 };
 

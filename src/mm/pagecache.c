@@ -214,6 +214,24 @@ void backing_put(struct store *s, struct backing *b)
     }
 }
 
+void backing_execute(struct backing *b)
+{
+    backing_get(b);
+    b->executing++;
+}
+
+void backing_executed(struct store *s, struct backing *b)
+{
+    b->executing--;
+    backing_put(s, b);
+}
+
+bool pagecache_executing(struct store *s, u64 dev, u64 ino)
+{
+    const struct backing *b = find_current(s, dev, ino);
+    return b && b->executing;
+}
+
 static u32 *page_slot(struct backing *b, u64 page)
 {
     u64 c = page / CHUNK;

@@ -36,6 +36,7 @@ struct backing {
     bool executable;     // the host let it be executed, as long as the key is this
     bool idle;           // unused, but host_fd is still open
     int host_fd;         // -1 = none
+    u32 executing;       // address spaces whose program it is: nobody opens it for writing (ETXTBSY)
     u32 segment;         // the kernel's: SysV segment whose memory it is, 0 = none
     struct file_key key;
     u64 pages;           // length of frame[] in pages
@@ -58,6 +59,10 @@ MUST_CHECK int backing_allow_writes(struct backing *b, int host_fd);
 MUST_CHECK int backing_anonymous(struct store *s, struct backing **out);
 void backing_get(struct backing *b);
 void backing_put(struct store *s, struct backing *b);
+// The same, for an address space's program.
+void backing_execute(struct backing *b);
+void backing_executed(struct store *s, struct backing *b);
+bool pagecache_executing(struct store *s, u64 dev, u64 ino);
 
 // Each machine has its own: (C4).
 static inline bool backing_per_machine(const struct backing *b)

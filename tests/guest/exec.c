@@ -7,6 +7,7 @@
 #include "check.h"
 #include <elf.h>
 #include <pthread.h>
+#include <sys/sendfile.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -278,6 +279,40 @@ static void exec_drops_only_its_own_share(void)
     }
 }
 
+/* A running program is not written to, and a file that is open for writing is not run. */
+static void text_file_busy(void)
+{
+    char path[] = "/tmp/tine-busy-XXXXXX", *args[] = { path, (char *)"--pause", NULL };
+    int fd = mkstemp(path), self = open("/proc/self/exe", O_RDONLY);
+    struct stat st;
+    CHECK(fd >= 0 && self >= 0);
+    CHECK_EQ(fstat(self, &st), 0);
+    CHECK_EQ(sendfile(fd, self, NULL, (size_t)st.st_size), st.st_size);
+    CHECK_EQ(fchmod(fd, 0700), 0);
+    CHECK_ERR(execv(path, args), ETXTBSY);
+    close(fd);
+    struct gate gate = gate_new();
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        dup2(gate.end[1], 1);
+        execv(path, args);
+        _exit(127);
+    }
+    gate_wait(gate);
+    CHECK_ERR(open(path, O_WRONLY), ETXTBSY);
+    CHECK_ERR(open(path, O_RDWR | O_CREAT | O_TRUNC, 0600), ETXTBSY);
+    CHECK_ERR(truncate(path, 0), ETXTBSY);
+    CHECK_EQ(stat(path, &st), 0);
+    CHECK(st.st_size > 0);
+    close(open(path, O_RDONLY));
+    CHECK_EQ(kill(pid, SIGKILL), 0);
+    CHECK_KILLED(pid, SIGKILL);
+    CHECK((fd = open(path, O_WRONLY | O_TRUNC)) >= 0);
+    CHECK_EQ(fstat(fd, &st), 0);
+    CHECK_EQ(st.st_size, 0);
+    CHECK_EQ(unlink(path), 0);
+}
+
 static const struct check_case cases[] = {
     CASE(arguments_and_environment),
     CASE(long_arguments),
@@ -295,6 +330,7 @@ static const struct check_case cases[] = {
     CASE(search_in_path),
     CASE(chain_of_execs),
     CASE(process_name),
+    CASE(text_file_busy),
     CASE(exec_drops_only_its_own_share),
 };
 
@@ -406,6 +442,8 @@ static int role(int argc, char **argv)
     char name[16] = "";
     const char *base;
 
+    if (same(argv[1], "--pause"))
+        return write(1, "x", 1) == 1 ? pause() : 1;
     if (same(argv[1], "--argv"))
         return role_argv(argc, argv);
     if (same(argv[1], "--long"))

@@ -194,6 +194,22 @@ static void rusage_of_the_child(void)
     CHECK(total > 20000);
 }
 
+/* Children that nobody waits for are nobody's use of resources. */
+static void usage_of_the_ignored(void)
+{
+    struct rusage before, after;
+    CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    CHECK_EQ(getrusage(RUSAGE_CHILDREN, &before), 0);
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        memset(check_private(4096), 1, 4096 * PAGE);
+        _exit(0);
+    }
+    CHECK_ERR(waitpid(pid, NULL, 0), ECHILD);
+    CHECK_EQ(getrusage(RUSAGE_CHILDREN, &after), 0);
+    CHECK_EQ(after.ru_maxrss, before.ru_maxrss);
+}
+
 static void any_order(void)
 {
     pid_t a = child_exits(1), b = child_exits(2), c = child_exits(3);
@@ -437,6 +453,7 @@ static const struct check_case cases[] = {
     CASE(stopped_and_continued),
     CASE(wait_ignores_stops),
     CASE(rusage_of_the_child),
+    CASE(usage_of_the_ignored),
     CASE(any_order),
     CASE(by_process_group),
     CASE(sigchld_tells_who),
