@@ -44,11 +44,12 @@ i64 sys_capget(struct machine *m, struct task *t, const u64 *a)
     if (h.pid < 0)
         return -EINVAL;
     task_t of = h.pid ? pid_find(m, (u32)h.pid) : t->id;
-    if (!of)
+    const struct group *g = of ? group_of(m, task_at(m, of)) : group_find(m, (u32)h.pid);
+    if (!g)
         return -ESRCH;
     if (!a[1])
         return -EFAULT;
-    const struct caps *c = &group_of(m, task_at(m, of))->caps;
+    const struct caps *c = &g->caps;
     for (int i = 0; i < n; i++) {
         data[i].effective = (u32)(c->effective >> (32 * i));
         data[i].permitted = (u32)(c->permitted >> (32 * i));

@@ -397,6 +397,9 @@ i64 sys_ioctl(struct machine *m, struct task *t, const u64 *a)
         u32 flags = file_at(m->fs, file)->flags & ~ABI_O_ASYNC;
         return e ? e : set_flags(m, file, (i32)a[0], on ? flags | ABI_O_ASYNC : flags);
     }
+    // Shared extents: no file here has them, and who would copy otherwise has to hear that.
+    if (cmd == ABI_FICLONE && file_at(m->fs, file)->kind == FILE_HOST)
+        return fd_arg(t, a[2]) ? -EOPNOTSUPP : -EBADF;
     i64 r = tty_ioctl(m, t, file, cmd, a[2]);
     return r == -ENOIOCTLCMD ? file_ioctl(m->fs, file, cmd, t->mm, a[2]) : r;
 }

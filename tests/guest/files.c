@@ -4,6 +4,8 @@
  */
 #include "check.h"
 #include <dirent.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 static char home[64];
@@ -315,6 +317,7 @@ static void copying(void)
     CHECK_EQ(offset, 5);
     CHECK_EQ(pread(to, got, 8, 0), 3);
     CHECK_EQ(memcmp(got, "cde", 3), 0);
+    CHECK(ioctl(to, FICLONE, from) == 0 || errno == EOPNOTSUPP); /* then one copies */
 }
 
 static void to_the_disk(void)
