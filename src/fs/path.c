@@ -367,7 +367,7 @@ int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
     if (at.kind == FOUND_FILE) {
         r = file_reopen(fs, at.file, ABI_O_RDONLY | ABI_O_NONBLOCK, out);
         if (r)
-            return r == -EAGAIN ? -EACCES : r;
+            return r == -EAGAIN || r == -ENXIO ? -EACCES : r; // a FIFO, a socket
         r = file_identity(fs, *out, id);
     } else if (at.kind == FOUND_HOST) {
         r = host_fstat(at.fd, &s);

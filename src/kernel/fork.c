@@ -134,6 +134,7 @@ static void init_child(struct task *t, struct task *child, const struct clone_ar
         child->policy = t->policy;
         child->rt_priority = t->rt_priority;
     }
+    child->ioprio = t->ioprio;
     child->slack = child->slack_default = t->slack;
     memcpy(child->comm, t->comm, sizeof child->comm);
 }

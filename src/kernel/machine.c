@@ -68,6 +68,12 @@ static void written_for_fs(void *arg, u64 dev, u64 ino, u64 offset, u64 len)
             mm_truncate(task_at(m, id)->mm, b, pages);
 }
 
+struct tlb *machine_only_tlb(struct machine *m)
+{
+    return m->hart && m->store->machines == 1 && m->store->harts == m->hart && !m->hart->next
+        ? &m->hart->cpu.tlb : NULL;
+}
+
 static bool executing_for_fs(void *arg, u64 dev, u64 ino)
 {
     struct machine *m = arg;
@@ -563,7 +569,7 @@ static enum run_end run_loop(struct machine *m, bool wait)
         if (m->host_waits && turn % POLL_EVERY == 0)
             sched_poll(m, 0);
         if ((turn & 63) == 0 && host_monotonic() > next_sync) {
-            (void)pagecache_sync_all(m->store);
+            (void)pagecache_sync_all(m->store, machine_only_tlb(m));
             next_sync = host_monotonic() + SYNC_EVERY;
         }
         if (limits_reached(m, &end))

@@ -261,6 +261,9 @@ int park_killable(struct machine *m, struct task *t);   // only a fatal signal e
 void park_until(struct machine *m, struct task *t, u64 when); // before park(): time-out, absolute ns
 
 // ---- fork.c, exec.c, exit.c, signal.c
+// The TLB, if nothing else caches permissions of the store's address spaces: one machine, and only ever one
+// thread at a time that ran it. Else NULL.
+struct tlb *machine_only_tlb(struct machine *m);
 void group_reap(struct machine *m, struct group *g); // frees a zombie
 void group_stop(struct machine *m, struct group *g, u8 signal);
 bool group_is_orphaned(struct machine *m, const struct group *g); // its process group is (setpgid(2))

@@ -409,7 +409,7 @@ static int show_schedstat(struct machine *m, const struct proc_target *p, struct
 
 static int show_syscall(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {
-    if (!p->t || p->t->id == m->current || !p->t->call.active)
+    if (!p->t || (p->t->id != m->current && !p->t->call.active))
         return strbuf_puts(s, "running\n");
     const struct call *c = &p->t->call;
     return strbuf_printf(s, "%u 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx\n", c->number,
@@ -521,7 +521,7 @@ static file_t fd_of(const struct proc_target *p, const char *name, const char *d
         return 0;
     char *end;
     unsigned long v = strtoul(name + n, &end, 10);
-    if (*end || v > INT32_MAX)
+    if (*end || v > INT32_MAX || (name[n] == '0' && name[n + 1]))
         return 0;
     *fd = (u32)v;
     return fd_get(p->t->files, *fd);

@@ -267,6 +267,15 @@ static u32 watch_find(struct machine *m, u32 epoll, file_t file, u32 fd)
     return id;
 }
 
+file_t epoll_target(struct machine *m, file_t set, u32 fd, u32 skip)
+{
+    const struct epoll *e = epoll_at(m, file_at(m->fs, set)->object);
+    for (u32 id = e->watches; id; id = watch_at(m, id)->next)
+        if (watch_at(m, id)->fd == fd && skip-- == 0)
+            return watch_at(m, id)->file;
+    return 0;
+}
+
 static void watch_free(struct machine *m, u32 id)
 {
     struct watch *w = watch_at(m, id);

@@ -188,7 +188,7 @@ static i64 add_seals(struct machine *m, file_t file, u32 seals)
     if (busy)
         return -EBUSY;
     if (b && !own) { // what is dirty could not be written any more
-        int r = backing_sync(m->store, b, 0, ~0ULL);
+        int r = backing_sync(m->store, b, 0, ~0ULL, machine_only_tlb(m));
         if (r)
             return r;
     }

@@ -31,7 +31,7 @@ void file_will_be_used(struct machine *m, file_t file)
 {
     const struct file *f = file_at(m->fs, file);
     if (f && f->kind == FILE_HOST)
-        pagecache_before_read(m->store, f->dev, f->ino);
+        pagecache_before_read(m->store, f->dev, f->ino, machine_only_tlb(m));
 }
 
 u64 file_size(struct machine *m, file_t file)
@@ -534,7 +534,7 @@ i64 sys_truncate(struct machine *m, struct task *t, const u64 *a)
         r = a[1] > (u64)old.st_size ? size_arg(m, t, a[1]) : 0;
     if (r)
         return r;
-    pagecache_before_read(m->store, old.st_dev, old.st_ino);
+    pagecache_before_read(m->store, old.st_dev, old.st_ino, machine_only_tlb(m));
     r = path_truncate(m->fs, t->fs, path, (i64)a[1]);
     if (r == 0)
         m->fs->written(m->fs->written_arg, old.st_dev, old.st_ino, MIN((u64)old.st_size, a[1]), 0);
@@ -579,7 +579,7 @@ i64 sys_sync(struct machine *m, struct task *t, const u64 *a)
 {
     (void)a;
     if (!disk_done(t))
-        (void)pagecache_sync_all(m->store);
+        (void)pagecache_sync_all(m->store, machine_only_tlb(m));
     return disk_call(m, t, &(struct host_job){.kind = HOST_SYNC_ALL, .fd = -1});
 }
 
@@ -592,7 +592,7 @@ i64 sys_syncfs(struct machine *m, struct task *t, const u64 *a)
     if (host < 0) // a file system of the machine's own
         return 0;
     if (!disk_done(t))
-        (void)pagecache_sync_all(m->store);
+        (void)pagecache_sync_all(m->store, machine_only_tlb(m));
     return disk_call(m, t, &(struct host_job){.kind = HOST_SYNC_FS, .fd = host});
 }
 

@@ -55,6 +55,9 @@ MUST_CHECK int park_on_spec(struct machine *m, struct task *t, const struct wait
 // A signal that the calling thread caused itself (SIGPIPE, SIGXFSZ).
 void signal_self(struct machine *m, struct task *t, int signo);
 
+// What an epoll set watches under the name `fd`, after `skip` others of that name; 0 = nothing.
+file_t epoll_target(struct machine *m, file_t set, u32 fd, u32 skip);
+
 // The page cache, around a host file that is read or changed by system call. No-ops for others.
 void file_will_be_used(struct machine *m, file_t file);
 void file_changed(struct machine *m, file_t file, u64 offset, u64 n);

@@ -156,14 +156,13 @@ static bool any_locked(struct mm *mm, gva_t start, gva_t end)
 i64 sys_msync(struct machine *m, struct task *t, const u64 *a)
 {
     u64 n = ALIGN_UP(a[1], PAGE_SIZE);
-    (void)m;
     if (a[0] & PAGE_MASK || a[2] & ~7ULL || (a[2] & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
         return -EINVAL;
     if (n < a[1] || a[0] >= MM_TOP || n > MM_TOP - a[0])
         return -ENOMEM;
     if (a[2] & MS_INVALIDATE && any_locked(t->mm, a[0], a[0] + n))
         return -EBUSY;
-    return mm_sync(t->mm, a[0], n);
+    return mm_sync(t->mm, a[0], n, machine_only_tlb(m));
 }
 
 // Present in the table, or for a mapping with a backing, in its cache.

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "kernel/access.h"
-#include "kernel/syscall.h"
+#include "kernel/sys_file.h"
 #include "mm/uaccess.h"
 
 bool may_trace(struct machine *m, const struct task *t, const struct task *of)
@@ -153,10 +153,25 @@ static u32 first_holder(struct machine *m, const void *what, u32 type)
     return 0;
 }
 
+// The file that an epoll set of `of` watches: the set's descriptor, the watched one, which of that name.
+static int epoll_slot(struct machine *m, struct task *t, struct task *of, gva_t at, u64 *out)
+{
+    u32 slot[3];
+    int r = uaccess_read(t->mm, slot, at, sizeof slot);
+    file_t set = r ? 0 : fd_arg(of, slot[0]);
+    if (r || !set)
+        return r ? r : -EBADF;
+    if (file_at(m->fs, set)->kind != FILE_EPOLL)
+        return -EINVAL;
+    *out = epoll_target(m, set, slot[1], slot[2]);
+    return *out ? 0 : -ENOENT;
+}
+
 i64 sys_kcmp(struct machine *m, struct task *t, const u64 *a)
 {
     task_t id1 = pid_find(m, (u32)a[0]), id2 = pid_find(m, (u32)a[1]);
     u64 x, y;
+    int r;
     u32 type = (u32)a[2];
     if (!id1 || !id2)
         return -ESRCH;
@@ -183,7 +198,11 @@ i64 sys_kcmp(struct machine *m, struct task *t, const u64 *a)
         y = t2->sem_list;
         break;
     case KCMP_EPOLL_TFD:
-        return -EOPNOTSUPP;
+        x = fd_arg(t1, a[3]);
+        r = x ? epoll_slot(m, t, t2, a[4], &y) : -EBADF;
+        if (r)
+            return r;
+        break;
     default:
         return -EINVAL;
     }

@@ -73,6 +73,7 @@ struct task {
     u8 state;
     u8 policy, rt_priority; // sys_sched.c
     bool policy_reset;      // its children have the usual one
+    u16 ioprio;             // sys_ioprio.c
     u8 exit_signal;     // to the parent, for a group's leader
     bool restore_mask;  // saved_mask is to be restored after the next signal
     bool timed_out;     // the wait ended by its deadline

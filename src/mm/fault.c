@@ -191,6 +191,8 @@ enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, u8 **host)
         if (m->tlb)
             tlb_revoke_exec(m->tlb);
     }
+    if (want == MM_WRITE)
+        m->store->meta[f].flags |= FRAME_DIRTY;
     fill_tlb(m, va, want, f);
     *host = frame_data(m->store, f) + (va & PAGE_MASK);
     return FAULT_NONE;
@@ -204,6 +206,8 @@ enum mm_fault mm_access_forced(struct mm *m, gva_t va, enum mm_access want, u8 *
         return fault;
     if (want == MM_WRITE && m->store->meta[f].code)
         frame_will_change(m->store, f);
+    if (want == MM_WRITE)
+        m->store->meta[f].flags |= FRAME_DIRTY;
     if (want == MM_WRITE && m->tlb) { // it may have cached the frame that was there before
         tlb_flush_page(m->tlb, va);
         tlb_revoke_exec(m->tlb);

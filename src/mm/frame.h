@@ -26,6 +26,7 @@ typedef u32 frame_t; // frame number; 0 is the zero frame
 enum {
     FRAME_WRITE_CACHED = 1, // a TLB may hold a write permission for it
     FRAME_EXEC_CACHED = 2,  // a TLB may hold an exec permission for it
+    FRAME_DIRTY = 4,        // it may have been stored to since it was last written to its file
 };
 
 struct frame {

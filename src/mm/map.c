@@ -221,7 +221,7 @@ int mm_discard(struct mm *m, gva_t addr, u64 length)
     return pt_unmap(m->store, m->stats, &m->root, addr, addr + length);
 }
 
-int mm_sync(struct mm *m, gva_t addr, u64 length)
+int mm_sync(struct mm *m, gva_t addr, u64 length, struct tlb *only)
 {
     if (!region_covers(m, addr, addr + length))
         return -ENOMEM;
@@ -230,8 +230,9 @@ int mm_sync(struct mm *m, gva_t addr, u64 length)
         const struct region *g = &m->regions->at[i];
         if (!g->backing || !(g->flags & REGION_SHARED))
             continue;
-        int r = backing_sync(m->store, g->backing, g->page,
-                             g->page + ((g->end - g->start) >> PAGE_SHIFT));
+        gva_t from = MAX(addr, g->start), to = MIN(addr + length, g->end);
+        int r = backing_sync(m->store, g->backing, g->page + ((from - g->start) >> PAGE_SHIFT),
+                             g->page + ((to - g->start) >> PAGE_SHIFT), only);
         if (r)
             return r;
     }

@@ -21,7 +21,7 @@ MUST_CHECK int mm_protect(struct mm *m, gva_t addr, u64 length, u32 prot);
 MUST_CHECK int mm_remap(struct mm *m, gva_t old, u64 old_length, u64 new_length, bool may_move,
                         bool fixed, bool keep, gva_t to, gva_t *out);
 MUST_CHECK int mm_discard(struct mm *m, gva_t addr, u64 length); // MADV_DONTNEED
-MUST_CHECK int mm_sync(struct mm *m, gva_t addr, u64 length);    // msync
+MUST_CHECK int mm_sync(struct mm *m, gva_t addr, u64 length, struct tlb *only); // msync; backing_sync
 // The backing has now `pages` pages: what is mapped beyond goes (a touch there is SIGBUS).
 void mm_truncate(struct mm *m, const struct backing *b, u64 pages);
 gva_t mm_brk(struct mm *m, gva_t want); // the new break; the old one when it cannot be had

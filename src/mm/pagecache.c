@@ -7,6 +7,7 @@
 #include "base/forking.h"
 #include "base/panic.h"
 #include "host/pagefile.h"
+#include "mm/tlb.h"
 
 #define CHUNK 512u
 #define CHUNKS_MOST (1u << 22) // 8 TiB: a sparse file must not cost more than its table is worth
@@ -204,7 +205,7 @@ void backing_put(struct store *s, struct backing *b)
     if (--b->refs)
         return;
     if (b->shared_writes)
-        backing_sync(s, b, 0, ~0ULL);
+        backing_sync(s, b, 0, ~0ULL, NULL);
     if (b->anonymous || !b->current || b->shared_writes) {
         backing_free(s, b);
     } else if (b->host_fd >= 0 && s->cache->idle < IDLE_MAX) {
@@ -340,28 +341,32 @@ int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
     return 0;
 }
 
-int backing_sync(struct store *s, struct backing *b, u64 from, u64 to)
+int backing_sync(struct store *s, struct backing *b, u64 from, u64 to, struct tlb *only)
 {
     if (b->anonymous || !b->shared_writes || b->host_fd < 0)
         return 0;
+    if (only)
+        tlb_revoke_writes(only);
     to = MIN(to, b->nchunks * CHUNK);
     for (u64 page = from; page < to; page++) {
         u32 *slot = page_slot(b, page);
         u64 at = page << PAGE_SHIFT;
-        if (!slot || *slot == FRAME_NONE || at >= b->key.size)
+        if (!slot || *slot == FRAME_NONE || at >= b->key.size || !(s->meta[*slot].flags & FRAME_DIRTY))
             continue;
         i64 n = pagefile_write(b->host_fd, frame_data(s, *slot), MIN(PAGE_SIZE, b->key.size - at), at);
         if (n < 0)
             return (int)n;
+        if (only)
+            s->meta[*slot].flags &= (u16)~FRAME_DIRTY;
     }
     return 0;
 }
 
-int pagecache_sync_all(struct store *s)
+int pagecache_sync_all(struct store *s, struct tlb *only)
 {
     int first = 0;
     for (struct backing *b = s->cache->list; b; b = b->next) {
-        int r = backing_sync(s, b, 0, ~0ULL);
+        int r = backing_sync(s, b, 0, ~0ULL, only);
         first = first ? first : r;
         if (b->idle)
             close_file(s, b);
@@ -369,11 +374,11 @@ int pagecache_sync_all(struct store *s)
     return first;
 }
 
-void pagecache_before_read(struct store *s, u64 dev, u64 ino)
+void pagecache_before_read(struct store *s, u64 dev, u64 ino, struct tlb *only)
 {
     struct backing *b = find_current(s, dev, ino);
     if (b && b->shared_writes)
-        (void)backing_sync(s, b, 0, ~0ULL);
+        (void)backing_sync(s, b, 0, ~0ULL, only);
 }
 
 // Brings a cached page up to what the file holds now.

@@ -24,6 +24,8 @@ struct file_key {
 //      frames, and in both each slot says SLOT_LENT: the first one to want the page copies it, or takes
 //      it over if the frame has no other reference by then.
 
+struct tlb;
+
 #define SLOT_LENT 0x80000000u // in a slot that is not FRAME_NONE
 
 struct backing {
@@ -82,16 +84,18 @@ frame_t backing_peek(const struct backing *b, u64 page);
 void backing_cut(struct store *s, struct backing *b);
 // Forgets a page, unless somebody maps it: then false.
 bool backing_give_back(struct store *s, struct backing *b, u64 page);
-// Writes pages that shared mappings may have changed to the file. Host errors come back.
-int backing_sync(struct store *s, struct backing *b, u64 from, u64 to);
+// Writes pages that shared mappings may have changed (FRAME_DIRTY) to the file. Host errors come back.
+// `only` is the one TLB that may cache permissions to write to them: it loses those, and the pages count as
+// clean until the next store. NULL: there may be others, and they stay dirty.
+int backing_sync(struct store *s, struct backing *b, u64 from, u64 to, struct tlb *only);
 
 // The guest read, wrote or truncated a file by system call: keep mappings and file in step.
-void pagecache_before_read(struct store *s, u64 dev, u64 ino);
+void pagecache_before_read(struct store *s, u64 dev, u64 ino, struct tlb *only);
 // Yields the backing if the file shrank below what it cached (*pages is its new length), else NULL.
 struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 offset, u64 n,
                                       u64 *pages);
 // Writes all that is to be written, and closes the files that nobody uses any more.
-int pagecache_sync_all(struct store *s);
+int pagecache_sync_all(struct store *s, struct tlb *only);
 struct backing *backing_find(struct store *s, u64 dev, u64 ino); // borrowed, NULL: not cached
 u64 backing_resident(const struct backing *b); // pages that have a frame
 void pagecache_count(struct store *s, u32 *refs); // adds the cache's own references, by frame

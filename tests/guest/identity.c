@@ -1,5 +1,6 @@
 /* A process that gave up being root has no root's way with files: setuid(2), access(2), path_resolution(7). */
 #include "check.h"
+#include <sys/timex.h>
 
 #define NOBODY 65534
 
@@ -21,6 +22,33 @@ static void process_one(void)
     CHECK_EQ(syscall(SYS_capget, &head, data), 0);
     CHECK(getpgid(1) >= 0);
     CHECK(getsid(1) >= 0);
+}
+
+/* What ionice(1) asks and says. */
+static void input_output_priority(void)
+{
+    enum { PROCESS = 1, BEST_EFFORT = 2 << 13, IDLE = 3 << 13 };
+    CHECK_EQ(syscall(SYS_ioprio_set, PROCESS, 0, BEST_EFFORT | 6), 0);
+    CHECK_EQ(syscall(SYS_ioprio_get, PROCESS, 0), BEST_EFFORT | 6);
+    CHECK_EQ(syscall(SYS_ioprio_set, PROCESS, getpid(), IDLE), 0);
+    pid_t pid = check_fork();
+    if (pid == 0)
+        _exit(syscall(SYS_ioprio_get, PROCESS, 0) == IDLE ? 0 : 1); /* it is inherited */
+    CHECK_EXIT(pid, 0);
+    CHECK_ERR(syscall(SYS_ioprio_set, PROCESS, 0, 1), EINVAL);
+    CHECK_ERR(syscall(SYS_ioprio_set, 4, 0, IDLE), EINVAL);
+    CHECK_ERR(syscall(SYS_ioprio_get, PROCESS, 0x3ffffff), ESRCH);
+}
+
+/* The clock's discipline can be looked at. */
+static void clock_discipline(void)
+{
+    struct timex x;
+    memset(&x, 0, sizeof x);
+    CHECK(syscall(SYS_adjtimex, &x) >= 0);
+    CHECK(x.tick > 9000 && x.tick < 11000);
+    CHECK(syscall(SYS_clock_adjtime, CLOCK_REALTIME, &x) >= 0);
+    CHECK_ERR(syscall(SYS_adjtimex, (void *)8), EFAULT);
 }
 
 static void make_dir(mode_t mode)
@@ -124,7 +152,7 @@ static void taking_turns(void)
 }
 
 static const struct check_case cases[] = {
-    CASE(process_one), CASE(nobody_may_little), CASE(what_nobody_makes_is_nobody_s), CASE(real_and_effective),
+    CASE(process_one), CASE(input_output_priority), CASE(clock_discipline), CASE(nobody_may_little), CASE(what_nobody_makes_is_nobody_s), CASE(real_and_effective),
     CASE(taking_turns),
 };
 CHECK_MAIN(cases)

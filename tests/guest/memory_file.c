@@ -204,7 +204,43 @@ static void data_segment_is_private(void)
     CHECK_EQ(in_data, 12345);
 }
 
+/* What is stored to a shared mapping is in the file for who reads that, each time anew; and a read costs
+ * what was stored since the last one, not the size of the mapping. */
+static void stores_seen_by_reads(void)
+{
+    size_t pages = 16384;
+    int fd = check_file(pages * PAGE);
+    signed char *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), got = 0;
+    CHECK(p != MAP_FAILED);
+    for (size_t i = 0; i < pages; i++)
+        p[i * PAGE] = 1;
+    for (int i = 2; i < 100; i++) {
+        p[7 * PAGE] = (signed char)i;
+        CHECK_EQ(pread(fd, &got, 1, 7 * (off_t)PAGE), 1);
+        CHECK_EQ(got, i);
+        p[7 * PAGE] = (signed char)-i;
+        CHECK_EQ(msync(p + 7 * PAGE, PAGE, MS_SYNC), 0);
+        CHECK_EQ(pread(fd, &got, 1, 7 * (off_t)PAGE), 1);
+        CHECK_EQ(got, -i);
+    }
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        p[9 * PAGE] = 42;
+        CHECK_EQ(pread(fd, &got, 1, 9 * (off_t)PAGE), 1);
+        CHECK_EQ(got, 42);
+        p[9 * PAGE] = 43;
+        _exit(0);
+    }
+    CHECK_EXIT(pid, 0);
+    CHECK_EQ(pread(fd, &got, 1, 9 * (off_t)PAGE), 1);
+    CHECK_EQ(got, 43);
+    p[9 * PAGE] = 44;
+    CHECK_EQ(pread(fd, &got, 1, 9 * (off_t)PAGE), 1);
+    CHECK_EQ(got, 44);
+}
+
 static const struct check_case cases[] = {
+    CASE(stores_seen_by_reads),
     CASE(private_mapping_reads_the_file),
     CASE(shared_mapping_is_the_file),
     CASE(private_page_sees_writes_until_it_is_copied),

@@ -3,6 +3,7 @@
  * remap_file_pages, the number of mappings, and calls that look into another process's memory.
  */
 #include "check.h"
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 
@@ -218,6 +219,15 @@ static void what_is_the_same(void)
     CHECK(kcmp(me, pid, SAME_SIGHAND, 0, 0) > 0);
     CHECK_ERR(kcmp(me, pid, SAME_FILE, 1, 999), EBADF);
     CHECK_ERR(kcmp(me, pid, 99, 0, 0), EINVAL);
+    int set = epoll_create1(0), end[2];
+    struct epoll_event event = { .events = EPOLLIN };
+    CHECK_EQ(pipe(end), 0);
+    CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, end[0], &event), 0);
+    unsigned slot[3] = { (unsigned)set, (unsigned)end[0], 0 };
+    CHECK_EQ(kcmp(me, me, 7 /* KCMP_EPOLL_TFD */, end[0], (long)slot), 0);
+    CHECK(kcmp(me, me, 7, end[1], (long)slot) > 0);
+    slot[2] = 1;
+    CHECK_ERR(kcmp(me, me, 7, end[0], (long)slot), ENOENT);
     CHECK_ERR(kcmp(me, 0x3ffffff, SAME_VM, 0, 0), ESRCH);
     kill(pid, SIGKILL);
     CHECK_KILLED(pid, SIGKILL);
