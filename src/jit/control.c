@@ -146,6 +146,9 @@ static void emit_stub(struct translation *t, const struct stub *s)
     case STUB_DIVIDE:
         emit_divide_stub(t, s);
         break;
+    case STUB_STRADDLE:
+        emit_straddle(t);
+        break;
     case STUB_STEP:
         emit_help(t, s->info);
         x86_branch(&t->e, X86_jmp, s->back);

@@ -6,7 +6,7 @@ struct walk {
     struct plan *p;
     const struct jit_cache *c;
     const struct code_page *page;
-    const u8 *code;
+    const u8 *code, *next;
     gva_t page_va;
     u32 ntargets;
     u16 target[PLAN_MOST]; // found, not walked yet
@@ -48,15 +48,19 @@ static void walk_from(struct walk *w, u32 off)
             break;
         word = halfword(w->code, off);
         length = rv_length(word);
-        if (off + length > PAGE_SIZE) {
+        bool straddles = off + length > PAGE_SIZE;
+        if (straddles && !w->next) {
             add(p, off, PLAN_STRADDLE);
             p->index[off / 2] = (u16)p->n;
             p->guest_bytes += 2;
             return;
         }
+        if (straddles)
+            p->upper = (u16)halfword(w->next, 0);
         if (length == 4)
-            word |= halfword(w->code, off + 2) << 16;
+            word |= (straddles ? p->upper : halfword(w->code, off + 2)) << 16;
         struct plan_insn *i = add(p, off, PLAN_INSN);
+        i->straddles = straddles;
         p->index[off / 2] = (u16)p->n;
         p->guest_bytes += length;
         if (!rv_decode(word, &i->in))
@@ -119,9 +123,10 @@ static void measure_chains(struct plan *p)
 }
 
 bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page,
-               const u8 *code, gva_t page_va, u32 off)
+               const u8 *code, const u8 *next, gva_t page_va, u32 off)
 {
-    struct walk w = {.p = p, .c = c, .page = page, .code = code, .page_va = page_va};
+    struct walk w = {.p = p, .c = c, .page = page, .code = code, .next = next,
+                     .page_va = page_va};
     p->n = p->guest_bytes = 0;
     memset(p->index, 0, sizeof p->index);
     walk_from(&w, off);

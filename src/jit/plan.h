@@ -7,6 +7,8 @@
 // (N2) The budget is charged at a chain's head and behind each of its branches, for all up to the next
 //      of these. `left` says how much of that is not retired yet before an instruction, itself
 //      included; who traps gives that back, and a branch that is taken has nothing to give.
+// (N3) The second half of an instruction that straddles is another frame's, which may change or go without the
+//      unit: so each time the TLB is asked whether it may be executed, and the bytes whether they are the same.
 #ifndef JIT_PLAN_H
 #define JIT_PLAN_H
 
@@ -19,7 +21,7 @@
 
 enum plan_kind {
     PLAN_INSN,
-    PLAN_STRADDLE, // an instruction that ends in the next page: the interpreter's, each time
+    PLAN_STRADDLE, // an instruction that ends in the next page, which can't be read: the interpreter's
     PLAN_GOTO, // not an instruction: go on at off (which may be PAGE_SIZE or behind)
 };
 
@@ -32,6 +34,7 @@ struct plan_insn {
     bool falls;   // the next one in order follows it
     u8 left;      // (N2)
     u8 window;    // windows.c: + 1; 0 = none
+    bool straddles; // it ends in the next page: (N3)
     bool halves;  // a load of 64 bits behind a store of the lower 32
     bool leads, window_writes; // the first access by it, and what it probes for:
     i16 window_from;           // bytes from the base register
@@ -43,13 +46,14 @@ struct plan_insn {
 struct plan {
     u32 n;
     u32 guest_bytes;
+    u16 upper; // (N3) the second half
     struct plan_insn insn[PLAN_MOST + 64];
     u16 index[PAGE_SIZE / 2 + 2]; // by off / 2: number of the instruction, + 1
 };
 
-// False: nothing can be translated at off.
+// False: nothing can be translated at off. `next`: the bytes of the next page; NULL: not known.
 MUST_CHECK bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page,
-                          const u8 *code, gva_t page_va, u32 off);
+                          const u8 *code, const u8 *next, gva_t page_va, u32 off);
 
 // Finds the accesses that go by windows. `next`: which of the hart's come next.
 void plan_windows(struct plan *p, u8 *next);

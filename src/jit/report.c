@@ -4,10 +4,12 @@
 #include "jit/plan.h"
 #include "mm/mm.h"
 
-static u32 word_at(const u8 *code, u32 off)
+static u32 word_at(const struct plan *p, const u8 *code, u32 off)
 {
     u32 word = (u32)code[off] | (u32)code[off + 1] << 8;
-    if (rv_length(word) == 4 && off + 4 <= PAGE_SIZE)
+    if (rv_length(word) == 4 && off + 4 > PAGE_SIZE)
+        word |= (u32)p->upper << 16;
+    else if (rv_length(word) == 4)
         word |= (u32)code[off + 2] << 16 | (u32)code[off + 3] << 24;
     return word;
 }
@@ -27,7 +29,7 @@ void report_unit(const struct translation *t, struct store *s, struct mm *mm)
     for (u32 n = 0; n < t->plan.n; n++) {
         const struct plan_insn *i = &t->plan.insn[n];
         if (i->kind == PLAN_INSN)
-            line[u.lines++] = (struct code_line){t->page_va + i->off, word_at(code, i->off),
+            line[u.lines++] = (struct code_line){t->page_va + i->off, word_at(&t->plan, code, i->off),
                                                  (u32)(i->at - begin)};
     }
     u.cold = (u32)(t->cold - begin);

@@ -64,6 +64,16 @@ static void jumps_enter(struct cpu *cpu, gva_t pc, const u8 *host)
     jumps_set(n, i, (struct native_jump){.pc = pc, .host = host});
 }
 
+// The page behind pc's, if an instruction may straddle into it and it may be executed.
+static const u8 *next_page(struct cpu *cpu, const u8 *page, gva_t pc)
+{
+    gva_t next = (pc & TLB_PAGE_MASK) + PAGE_SIZE;
+    frame_t f;
+    if (rv_length(page[PAGE_SIZE - 2]) != 4 || mm_exec_frame(cpu->mm, next, &f))
+        return NULL;
+    return frame_data(cpu->store, f);
+}
+
 // The code for pc, translated now if it is hot enough. NULL: it is the interpreter's.
 static const u8 *find_code(struct cpu *cpu, struct jit_cache *c, gva_t pc)
 {
@@ -87,7 +97,7 @@ static const u8 *find_code(struct cpu *cpu, struct jit_cache *c, gva_t pc)
         ++*heat;
         return NULL;
     }
-    host = translate(c, s, cpu->mm->stats, p, pc);
+    host = translate(c, s, cpu->mm->stats, p, next_page(cpu, frame_data(s, p->frame), pc), pc);
     if (host && unlikely(s->code_watch))
         report_unit(c->scratch, s, cpu->mm);
     return host;

@@ -810,8 +810,23 @@ void emit_alone(struct translation *t)
     t->i->view = view;
 }
 
-// Half of it is not this unit's, and may change without it.
-static void emit_straddle(struct translation *t)
+// (N3)
+static void emit_straddle_check(struct translation *t)
+{
+    struct x86 *e = &t->e;
+    gva_t next = t->page_va + PAGE_SIZE;
+    i32 entry = CPU_OFFSET(tlb.entry) +
+                (i32)((next >> PAGE_SHIFT & (TLB_SIZE - 1)) * sizeof(struct tlb_entry));
+    emit_constant(t, RAX, next);
+    x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem(REGS_CPU, entry + (i32)offsetof(struct tlb_entry, exec)));
+    stub_add(t, STUB_STRADDLE, x86_branch(e, X86_j_ne, NULL));
+    x86_op_rm(e, X86_mov_rm64, RCX, x86_mem(REGS_CPU, entry + (i32)offsetof(struct tlb_entry, host)));
+    x86_op_rm(e, X86_movzx16, RCX, x86_mem(RCX, 0));
+    x86_op_ri(e, X86_cmp_mi32, RCX, t->plan.upper);
+    stub_add(t, STUB_STRADDLE, x86_branch(e, X86_j_ne, NULL));
+}
+
+void emit_straddle(struct translation *t)
 {
     emit_step(t);
     x86_op_rm(&t->e, X86_mov_rm64, RAX, CPU_FIELD(file.pc));
@@ -827,6 +842,8 @@ static void emit_unit(struct translation *t)
         i->at = t->e.at;
         if ((i->head || i->charges) && i->left)
             emit_charge(t);
+        if (i->straddles)
+            emit_straddle_check(t);
         if (i->kind == PLAN_INSN)
             emit_insn(t);
         else if (i->kind == PLAN_STRADDLE)
@@ -856,7 +873,7 @@ static int publish(struct translation *t, const u8 *begin)
 #define UNIT_MOST (PLAN_MOST * 160u)
 
 const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, struct code_page *p,
-                    gva_t pc)
+                    const u8 *next, gva_t pc)
 {
     u64 start = host_monotonic();
     struct translation *t = c->scratch ? c->scratch : (c->scratch = mem_alloc(sizeof *t));
@@ -868,7 +885,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     t->page = p;
     t->page_va = pc & TLB_PAGE_MASK;
     t->known = t->boxed = t->nstubs = t->nfixes = t->ntails = 0;
-    if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), t->page_va, (u32)(pc & PAGE_MASK)))
+    if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), next, t->page_va, (u32)(pc & PAGE_MASK)))
         return NULL;
     emit_unit(t);
     if (t->e.full)

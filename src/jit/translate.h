@@ -17,6 +17,7 @@ enum stub_kind {
     STUB_CHARGE, // the budget does not cover the chain
     STUB_GOTO,   // a jump that has to give back budget, or leaves the page
     STUB_LINK,   // a jump that is not linked yet
+    STUB_STRADDLE, // the second half of an instruction can't be vouched for
     STUB_STEP,   // the interpreter does the instruction
     STUB_DIVIDE, // by 0 or -1
     STUB_NAN,    // a NaN, to be the canonical one
@@ -114,11 +115,14 @@ void emit_divide_stub(struct translation *t, const struct stub *s);
 void emit_memory_stub(struct translation *t, const struct stub *s);
 void emit_window_stub(struct translation *t, const struct stub *s);
 void emit_view_stub(struct translation *t, const struct stub *s);
+// translate.c: an instruction whose second half is not known, by the interpreter, and on from there.
+void emit_straddle(struct translation *t);
 // translate.c: the current instruction again, as if it stood alone and by no window.
 void emit_alone(struct translation *t);
 
 // Translates what is reached from pc, in page p; NULL: it can't be, or there is no room.
+// `next`: as for plan_make.
 MUST_CHECK const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st,
-                               struct code_page *p, gva_t pc);
+                               struct code_page *p, const u8 *next, gva_t pc);
 
 #endif

@@ -124,7 +124,7 @@ static void close_all(struct search *s)
 // ---- The hart's windows ---------------------------------------------------------------------
 
 #define STRIDE_MOST 128 // bytes: with a greater one, pages change too often
-#define OFTEN       6   // accesses by a register that a unit does not change
+#define OFTEN       8   // accesses by a register that a unit does not change
 
 struct loop {
     u16 first, last;
@@ -185,7 +185,7 @@ static bool is_steady(const struct loops *l, const struct plan *p, u32 n, u32 r,
               in->imm <= STRIDE_MOST))
             return false;
     }
-    return *in_loop || uses >= OFTEN || r == 8 || r == 9 || (r >= 18 && r <= 27);
+    return *in_loop || uses >= OFTEN;
 }
 
 // In loops, units have windows in turn: theirs should not be those of a function that they call. Code that

@@ -155,6 +155,28 @@ static void mprotect_to_and_from(void)
     CHECK_EQ(fault_address, (long)at);
 }
 
+// The second half of an instruction may be in a page that must not run, or is another one now.
+static void straddling_into_another_page(void)
+{
+    unsigned *two = pages(2, MAP_PRIVATE);
+    char *odd = (char *)two + PAGE - 2, *second = (char *)two + PAGE;
+    unsigned code[2] = {LI_A0(300), RET};
+    memcpy(odd, code, sizeof code);
+    flush(two);
+    CHECK_EQ(call(odd), 300);
+    check_action(SIGSEGV, on_fault, 0);
+    fault_page = second;
+    CHECK_EQ(mprotect(second, PAGE, PROT_READ), 0);
+    CHECK_EQ(call(odd), 300);
+    CHECK_EQ(faults, 1);
+    CHECK_EQ(fault_address, (long)second);
+    CHECK(mmap(second, PAGE, RWX, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == second);
+    code[0] = LI_A0(301);
+    memcpy(second, (char *)code + 2, sizeof code - 2);
+    fence_i();
+    CHECK_EQ(call(odd), 301);
+}
+
 static void another_page_at_the_address(void)
 {
     unsigned *at = pages(1, MAP_PRIVATE), *other = pages(1, MAP_PRIVATE);
@@ -372,6 +394,7 @@ static void written_by_another_process(void)
 
 #define CASES                                                                                      \
     CASE(stores_and_fences), CASE(stores_over_itself), CASE(straddling_instruction),               \
+        CASE(straddling_into_another_page),                                                        \
         CASE(mprotect_to_and_from), CASE(another_page_at_the_address), CASE(mapped_files),         \
         CASE(forked), CASE(copied_by_data), CASE(shared_with_a_writer), CASE(written_by_calls),    \
         CASE(written_by_another_process)
