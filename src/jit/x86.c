@@ -32,6 +32,13 @@ static inline void byte(struct x86 *e, unsigned b)
     *e->at++ = (u8)b;
 }
 
+// The lower n bytes of v, by one store: what is behind them is written again.
+static inline void bytes(struct x86 *e, u64 v, unsigned n)
+{
+    memcpy(e->at, &v, sizeof v);
+    e->at += n;
+}
+
 static inline void word(struct x86 *e, u32 v)
 {
     memcpy(e->at, &v, 4);
@@ -44,7 +51,7 @@ static inline bool fits8(i64 v)
 }
 
 // The X and B bits of REX and VEX.
-static unsigned high_bits(struct x86_rm rm)
+static inline unsigned high_bits(struct x86_rm rm)
 {
     unsigned b = rm.base >> 3 & 1;
     unsigned x = rm.memory && rm.index != X86_NONE ? rm.index >> 3 & 1 : 0;
@@ -52,21 +59,23 @@ static unsigned high_bits(struct x86_rm rm)
 }
 
 // Prefixes and opcode. `reg` is what goes to the reg field; `needs_rex`: a byte register above bl.
-static void opcode(struct x86 *e, const struct row *r, unsigned reg, struct x86_rm rm,
+static inline void opcode(struct x86 *e, const struct row *r, unsigned reg, struct x86_rm rm,
                    unsigned code, bool needs_rex)
 {
-    if (r->prefix)
-        byte(e, r->prefix);
+    static const u16 escape[] = {0, 0x0f, 0x380f, 0x3a0f};
+    static const u8 length[] = {0, 1, 2, 2};
+    unsigned n = length[r->map] + 1u;
+    u64 v = (u64)code << 8 * length[r->map] | escape[r->map];
     unsigned rex = (unsigned)r->wide << 3 | (reg >> 3 & 1) << 2 | high_bits(rm);
-    if (rex || needs_rex)
-        byte(e, 0x40 | rex);
-    if (r->map)
-        byte(e, 0x0f);
-    if (r->map == 2)
-        byte(e, 0x38);
-    if (r->map == 3)
-        byte(e, 0x3a);
-    byte(e, code);
+    if (rex || needs_rex) {
+        v = v << 8 | 0x40 | rex;
+        n++;
+    }
+    if (r->prefix) {
+        v = v << 8 | r->prefix;
+        n++;
+    }
+    bytes(e, v, n);
 }
 
 static void vex(struct x86 *e, const struct row *r, unsigned reg, unsigned v, struct x86_rm rm)
@@ -85,7 +94,7 @@ static void vex(struct x86 *e, const struct row *r, unsigned reg, unsigned v, st
     byte(e, r->opcode);
 }
 
-static void modrm(struct x86 *e, unsigned reg, struct x86_rm rm)
+static inline void modrm(struct x86 *e, unsigned reg, struct x86_rm rm)
 {
     unsigned field = (reg & 7) << 3, base = rm.base & 7;
     if (!rm.memory) {
@@ -94,17 +103,15 @@ static void modrm(struct x86 *e, unsigned reg, struct x86_rm rm)
     }
     // A base of rbp or r13 without a displacement means something else: it gets a zero one.
     unsigned mode = rm.disp == 0 && base != RBP ? 0x00 : fits8(rm.disp) ? 0x40 : 0x80;
+    unsigned n = 1;
+    u64 v = mode | field | base;
     if (rm.index != X86_NONE || base == RSP) {
         unsigned index = rm.index != X86_NONE ? rm.index & 7u : RSP;
-        byte(e, mode | field | 4);
-        byte(e, (unsigned)rm.scale << 6 | index << 3 | base);
-    } else {
-        byte(e, mode | field | base);
+        v = mode | field | 4 | ((unsigned)rm.scale << 6 | index << 3 | base) << 8;
+        n = 2;
     }
-    if (mode == 0x40)
-        byte(e, (u8)rm.disp);
-    else if (mode == 0x80)
-        word(e, (u32)rm.disp);
+    v |= (u64)(u32)rm.disp << 8 * n;
+    bytes(e, v, n + (mode == 0x40 ? 1 : mode == 0x80 ? 4 : 0));
 }
 
 static bool byte_register(unsigned r)
@@ -115,7 +122,7 @@ static bool byte_register(unsigned r)
 void x86_emit(struct x86 *e, enum x86_op op, unsigned reg, unsigned v, struct x86_rm rm, i64 imm)
 {
     const struct row *r = &rows[op];
-    if (e->end - e->at < X86_LONGEST) {
+    if (e->end - e->at < X86_ROOM) {
         e->full = true;
         return;
     }

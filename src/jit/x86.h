@@ -50,6 +50,7 @@ struct x86 {
 };
 
 #define X86_LONGEST 15 // bytes of an instruction
+#define X86_ROOM    24 // that must be there for one: some are written that it does not need
 
 // reg: the register operand; v: the VEX one. What a form does not have is not looked at.
 void x86_emit(struct x86 *e, enum x86_op op, unsigned reg, unsigned v, struct x86_rm rm, i64 imm);

@@ -189,8 +189,8 @@ static u64 *ends;
 
 static void sample(struct sample s)
 {
-    u8 bytes[X86_LONGEST + 1];
-    struct x86 e = {.at = bytes, .end = bytes + X86_LONGEST};
+    u8 bytes[X86_ROOM];
+    struct x86 e = {.at = bytes, .end = bytes + X86_ROOM};
     if (s.op == X86_cmpss || s.op == X86_cmpsd)
         s.imm &= 7; // others are AVX's
     x86_emit(&e, s.op, s.reg, s.v, s.rm, s.imm);
@@ -322,7 +322,7 @@ static int the_rest(void)
 {
     u8 bytes[256] __attribute__((aligned(64)));
     int failures = 0;
-    struct x86 e = {.at = bytes, .end = bytes + X86_LONGEST - 1};
+    struct x86 e = {.at = bytes, .end = bytes + X86_ROOM - 1};
     x86_op_none(&e, X86_ret);
     failures += !e.full || e.at != bytes;
     for (unsigned from = 0; from < 64; from++) {
