@@ -243,7 +243,8 @@ enum mm_fault code_page_at(struct cpu *cpu, struct code_arena *a, gva_t pc, fram
         return fault;
     free_freed(a);
     struct frame *meta = &cpu->store->meta[*f];
-    if (!meta->code && *f != FRAME_ZERO && meta->code_drops <= DROPS_MAX) {
+    if (!meta->code && *f != FRAME_ZERO && meta->code_drops <= DROPS_MAX &&
+        !(meta->flags & FRAME_WRITE_CACHED)) {
         meta->code = page_new(*f);
         if (unlikely(a->native_new != NULL) && meta->code)
             a->native_new(cpu, meta->code, pc & TLB_PAGE_MASK);

@@ -221,10 +221,12 @@ enum mm_fault mm_exec_frame(struct mm *m, gva_t va, frame_t *out)
     enum mm_fault fault = resolve(m, va, MM_EXEC, false, out);
     if (fault)
         return fault;
-    if (m->store->meta[*out].flags & FRAME_WRITE_CACHED) {
+    struct frame *f = &m->store->meta[*out];
+    if (f->flags & FRAME_WRITE_CACHED) {
         if (m->tlb)
             tlb_revoke_writes(m->tlb);
-        m->store->meta[*out].flags &= (u16)~FRAME_WRITE_CACHED;
+        if (!m->store->lock || f->refs == 1) // else another machine's hart may have it, too
+            f->flags &= (u16)~FRAME_WRITE_CACHED;
     }
     fill_tlb(m, va, MM_EXEC, *out);
     return FAULT_NONE;

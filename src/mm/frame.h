@@ -24,7 +24,7 @@ typedef u32 frame_t; // frame number; 0 is the zero frame
 #define FRAME_NONE (~0u)
 
 enum {
-    FRAME_WRITE_CACHED = 1, // a TLB may hold a write permission for it
+    FRAME_WRITE_CACHED = 1, // a TLB may hold a write permission for it: no code is kept for it then
     FRAME_EXEC_CACHED = 2,  // a TLB may hold an exec permission for it
     FRAME_DIRTY = 4,        // it may have been stored to since it was last written to its file
 };

@@ -277,11 +277,41 @@ static void large_exit(void)
     store_free(s);
 }
 
+// Two machines on two threads: code that the other may store to without a TLB miss is not to be kept.
+static void code_of_two_harts(void)
+{
+    static struct tlb other;
+    struct store *s;
+    struct mm *a, *b;
+    struct map_request q = {.addr = BASE, .length = PAGE_SIZE, .prot = 7, .fixed = true, .flags = REGION_SHARED};
+    gva_t at;
+    frame_t f;
+    u8 *host;
+    tlb_init(&tlb);
+    tlb_init(&other);
+    tlb.mm = other.mm = NULL;
+    CHECK(store_new(&s, 100 * PAGE_SIZE) == 0 && mm_new(s, &stats, &a) == 0);
+    CHECK(backing_anonymous(s, &q.backing) == 0 && mm_map(a, &q, &at) == 0);
+    q = (struct map_request){.addr = BASE + PAGE_SIZE, .length = PAGE_SIZE, .prot = 7, .fixed = true};
+    CHECK(mm_map(a, &q, &at) == 0 && mm_fork(a, &b) == 0 && store_share(s) == 0);
+    mm_switch(a, &tlb);
+    mm_switch(b, &other);
+    CHECK(mm_access(a, BASE, MM_WRITE, &host) == FAULT_NONE && tlb_slot(&tlb, BASE)->write == BASE);
+    CHECK(mm_exec_frame(b, BASE, &f) == FAULT_NONE && tlb_slot(&tlb, BASE)->write == BASE);
+    CHECK(s->meta[f].flags & FRAME_WRITE_CACHED);
+    CHECK(mm_access(a, BASE + PAGE_SIZE, MM_WRITE, &host) == FAULT_NONE); // its own alone
+    CHECK(mm_exec_frame(a, BASE + PAGE_SIZE, &f) == FAULT_NONE && !(s->meta[f].flags & FRAME_WRITE_CACHED));
+    mm_put(a);
+    mm_put(b);
+    store_free(s);
+}
+
 int main(int argc, char **argv)
 {
     u32 rounds = argc > 1 ? (u32)atoi(argv[1]) : 300;
     counters();
     large_exit();
+    code_of_two_harts();
     for (u32 i = 0; i < rounds; i++)
         schedule(i + 1, 400, i % 4 == 3, 0);
     for (u64 n = 1; n < 700; n++)
