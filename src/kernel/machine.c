@@ -427,7 +427,7 @@ static void run_task(struct machine *m, struct task *t)
         m->stretch = MIN(m->stretch + m->stretch / 4, SLICE);
         t->instructions += m->cpu->retired - before;
         handle_trap(m, t, &trap);
-        if (unlikely(cpu_left != ~0ULL) && t->state != TASK_DEAD)
+        if (unlikely(cpu_left != ~0ULL) && t->state == TASK_RUNNABLE) // who waits is woken below, if at all
             cpu_time_passed(m, t);
         if (unlikely(step) && t->trace && (trap.kind == TRAP_BUDGET || trap.kind == TRAP_ECALL))
             trace_of(m, t)->due |= DUE_STEP;

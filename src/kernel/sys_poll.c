@@ -151,8 +151,9 @@ static int wait_for_file(struct machine *m, struct task *t, file_t file, int eve
     file_wait(m->fs, file, want ? want : ABI_POLLIN, &w);
     if (!want)
         w.host_events = 0;
-    else if (events & ABI_POLLPRI)
-        w.host_events |= ABI_POLLPRI;
+    if (!(events & (ABI_POLLIN | ABI_POLLRDNORM | ABI_POLLRDBAND))) // what is there to be read wakes nobody then
+        w.host_events &= ~ABI_POLLIN;
+    w.host_events |= (short)(events & (ABI_POLLPRI | ABI_POLLRDHUP));
     return wait_on_spec(m, t, &w);
 }
 
@@ -295,7 +296,11 @@ static int select_park(struct machine *m, struct task *t, const struct select *s
             int want = 0;
             for (int k = 0; k < 3; k++)
                 want |= s->in[k][w] >> bit & 1 ? select_wanted[k] : 0;
-            int r = wait_for_file(m, t, fd_get(t->files, w * 64 + bit), want);
+            file_t file = fd_get(t->files, w * 64 + bit);
+            // The host tells of errors and hang-ups unasked; whom they do not concern waits for nothing more.
+            if (!(s->in[0][w] >> bit & 1) && ready_bits(m, file) & (ABI_POLLERR | ABI_POLLHUP))
+                continue;
+            int r = wait_for_file(m, t, file, want);
             if (r)
                 return r;
         }
