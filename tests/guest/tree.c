@@ -1,12 +1,15 @@
 /*
- * tree.c - ten processes in a ring that send each other checksummed messages, over pipes, socket pairs
- * and shared memory, and sleep now and then. Each adds up what it got; the first one knows what the
+ * tree.c - ten processes in a ring that send each other checksummed messages, over pipes, socket pairs,
+ * message queues, a memfd that they all map, and eventfds, and sleep now and then. Each adds up what it got; the first one knows what the
  * sums must be. tests/unit/machine_fork_test copies the whole of it in mid-flight.
  *
  *     tree [ROUNDS]
  */
+#define _GNU_SOURCE
 #include <linux/futex.h>
+#include <mqueue.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "check.h"
@@ -32,7 +35,15 @@ struct shared {
     char far[64 * 4096]; /* so that it is more than a page or two */
 };
 
+/* What a process tells the next one of a message, besides. */
+struct note {
+    uint32_t round, sum;
+};
+
 static struct shared *shared;
+static int shared_fd;
+static mqd_t queue[PROCESSES]; /* to process i */
+static int event[PROCESSES];   /* how many notes came to process i */
 static unsigned rounds = 12;
 
 static uint32_t mix(uint32_t h, uint32_t value)
@@ -108,8 +119,26 @@ static uint32_t take_box(uint32_t self, const struct message *sent, uint32_t rou
     wait_until(&in->full, 1);
     uint32_t sum = sum_of(in->bytes, sizeof in->bytes);
     CHECK_EQ(sum, in->sum);
+    off_t at = (char *)&in->sum - (char *)shared;
+    CHECK_EQ(pread(shared_fd, &sum, sizeof sum, at), sizeof sum);
+    CHECK_EQ(sum, in->sum);
     set(&in->full, 0);
     return sum;
+}
+
+/* Its fate in the queue is counted by the eventfd. */
+static void exchange_notes(uint32_t self, uint32_t round, uint32_t sent, uint32_t got)
+{
+    struct note note = {round, sent};
+    uint32_t next = (self + 1) % PROCESSES;
+    uint64_t one = 1;
+    CHECK_EQ(mq_send(queue[next], (char *)&note, sizeof note, 0), 0);
+    CHECK_EQ(write(event[next], &one, sizeof one), sizeof one);
+    CHECK_EQ(read(event[self], &one, sizeof one), sizeof one);
+    CHECK_EQ(one, 1);
+    CHECK_EQ(mq_receive(queue[self], (char *)&note, sizeof note, NULL), sizeof note);
+    CHECK_EQ(note.round, round);
+    CHECK_EQ(note.sum, got);
 }
 
 /* What a process has added up after all rounds, from its predecessor's messages. */
@@ -140,6 +169,7 @@ static uint32_t work(uint32_t self, int in, int out)
         CHECK(theirs.length <= BYTES_MOST);
         get(in, theirs.bytes, theirs.length);
         CHECK_EQ(sum_of(theirs.bytes, theirs.length), theirs.sum);
+        exchange_notes(self, r, mine.sum, theirs.sum);
         total = mix(total, theirs.sum);
         total = mix(total, take_box(self, &mine, r));
         shared->far[(self * 6 + r % 6) * 4096] = (char)(self + r);
@@ -167,12 +197,29 @@ static void make_channel(uint32_t i, int ends[2])
     }
 }
 
+static void make_notes(uint32_t i)
+{
+    struct mq_attr attributes = {.mq_maxmsg = 2, .mq_msgsize = sizeof(struct note)};
+    char name[40];
+    snprintf(name, sizeof name, "/tine-tree-%d-%u", (int)getpid(), i);
+    queue[i] = mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, &attributes);
+    CHECK(queue[i] >= 0);
+    CHECK_EQ(mq_unlink(name), 0);
+    event[i] = eventfd(0, EFD_SEMAPHORE);
+    CHECK(event[i] >= 0);
+}
+
 static void ring(void)
 {
     int channel[PROCESSES][2], results[2];
     uint64_t all = 0;
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared_fd = memfd_create("tree", 0);
+    CHECK(shared_fd >= 0);
+    CHECK_EQ(ftruncate(shared_fd, sizeof *shared), 0);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, shared_fd, 0);
     CHECK(shared != MAP_FAILED);
+    for (uint32_t i = 0; i < PROCESSES; i++)
+        make_notes(i);
     CHECK_EQ(pipe(results), 0);
     for (uint32_t i = 0; i < PROCESSES; i++)
         make_channel(i, channel[i]);

@@ -18,7 +18,7 @@ struct line {
     char letter; // the next one to be read; 0 = none yet
 };
 
-static int failures;
+static int failures, starved;
 
 static int64_t give(void *context, void *to, size_t size)
 {
@@ -108,6 +108,27 @@ static void to_its_end(struct tine_machine *m, const struct line *l, const char 
     tine_machine_free(m);
 }
 
+// Each allocation of a fork fails once: there is no copy then, and the original stays what it was.
+static void starve(struct tine_machine *m)
+{
+    struct tine_machine *copy;
+    int err = -ENOMEM;
+
+    for (u64 n = 1; err; n++) {
+        i64 live = (i64)mem_live();
+        mem_fail_at(n);
+        err = tine_machine_fork(&copy, m, 0);
+        mem_fail_at(0);
+        if (err && (err != -ENOMEM || (i64)mem_live() > live + 2)) { // page-table nodes come in blocks
+            printf("FAIL a fork whose allocation %d fails: %d, %d blocks are left\n", (int)n, err,
+                   (int)((i64)mem_live() - live));
+            failures++;
+        }
+        starved += err != 0;
+    }
+    tine_machine_free(copy);
+}
+
 static void part(const char *program, const char *name, enum tine_jit jit, bool copy_first)
 {
     static struct line line[3];
@@ -115,6 +136,7 @@ static void part(const char *program, const char *name, enum tine_jit jit, bool 
 
     m[0] = start(program, name, jit, &line[0]);
     until_it_waits(m[0], &line[0], name);
+    starve(m[0]);
     for (int i = 1; i < 3; i++) {
         line[i] = line[0];
         m[i] = copy_of(m[i - 1], &line[i]);
@@ -180,6 +202,7 @@ int main(int argc, char **argv)
         printf("FAIL %lld blocks are left\n", (long long)mem_live());
         failures++;
     }
-    printf("%s machine_parted_test: %d cases, each in four ways\n", failures || !cases ? "FAIL" : "ok", cases);
+    printf("%s machine_parted_test: %d cases, each in four ways, %d forks without memory\n",
+           failures || !cases ? "FAIL" : "ok", cases, starved);
     return failures || !cases;
 }
