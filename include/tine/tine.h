@@ -24,7 +24,7 @@
 // Threads: a machine is used by one thread at a time; which one may change. Only tine_machine_signal and
 // tine_machine_cancel may be called at any time, from any thread and from signal handlers. Different
 // machines may be used by different threads at the same time, also those of one family (forks of forks
-// of one machine): these share memory behind a lock of their own, which translated code runs without.
+// of one machine): these share memory behind a lock of their own, which guest code runs without.
 //
 // Units: memory in bytes, time in nanoseconds, process ids and signals are the guest's (riscv64 Linux).
 #ifndef TINE_TINE_H

@@ -20,20 +20,33 @@ static void page_free(struct store *s, void *code)
         a->native_free(s, p->native);
     p->native = NULL;
     if (a) {
-        p->next = a->freed;
-        a->freed = p;
+        p->next = a->freed[a->generation & 1];
+        a->freed[a->generation & 1] = p;
     } else {
         mem_free(p);
     }
 }
 
-static void free_freed(struct code_arena *a)
+static void free_list(struct code_page **list)
 {
     struct code_page *p;
-    while ((p = a->freed) != NULL) {
-        a->freed = p->next;
+    while ((p = *list) != NULL) {
+        *list = p->next;
         mem_free(p);
     }
+}
+
+// What the generation before this one has freed, its readers alone have seen.
+static void free_freed(struct code_arena *a)
+{
+    u32 before = (a->generation + 1) & 1;
+    if (a->readers[before])
+        return;
+    free_list(&a->freed[before]);
+    if (!a->readers[before ^ 1])
+        free_list(&a->freed[before ^ 1]);
+    else if (a->freed[before ^ 1])
+        a->generation++;
 }
 
 static struct code_page *page_new(frame_t f)
@@ -60,7 +73,7 @@ static struct code_page *page_grow(struct store *s, struct code_page *p, u32 mor
         return NULL;
     memcpy(moved, p, sizeof *p + p->used * sizeof p->slot[0]);
     moved->room = room;
-    s->meta[p->frame].code = moved;
+    frame_set_code(s, p->frame, moved);
     p->native = NULL;
     page_free(s, p);
     return moved;
@@ -85,7 +98,8 @@ void code_arena_free(struct store *s)
     struct code_arena *a = s->code_arena;
     if (!a)
         return;
-    free_freed(a);
+    free_list(&a->freed[0]);
+    free_list(&a->freed[1]);
     mem_free(a);
     s->code_arena = NULL; // what frames still have, page_free frees at once
 }
@@ -200,6 +214,13 @@ static void page_unmap(struct code_page *p, u32 start)
             p->map[i] = 0;
 }
 
+static void publish(struct code_page *p, const u16 *map)
+{
+    for (u32 i = 0; i < ARRAY_LEN(p->map); i++)
+        if (p->map[i] != map[i])
+            __atomic_store_n(&p->map[i], map[i], __ATOMIC_RELEASE);
+}
+
 // The slot of offset `off`, decoded if it isn't yet. The page may move: *page. NULL: no memory.
 static struct slot *page_find(struct code_arena *a, struct store *s, struct code_page **page,
                               u32 off)
@@ -209,15 +230,21 @@ static struct slot *page_find(struct code_arena *a, struct store *s, struct code
     if (i)
         return &p->slot[i - 1];
     struct slot run[PAGE_SIZE / 2 + 16];
+    u16 own[ARRAY_LEN(p->map)], *map = p->map;
     u32 start = p->used;
-    u32 n = (u32)(decode_run(a, frame_data(s, p->frame), off, p->map, start, run, ~0u) - run);
+    if (s->lock) // readers are to see it when it is whole (C8)
+        map = memcpy(own, p->map, sizeof own);
+    u32 n = (u32)(decode_run(a, frame_data(s, p->frame), off, map, start, run, ~0u) - run);
     p = page_grow(s, p, n);
     if (!p) {
-        page_unmap(*page, start);
+        if (map != own)
+            page_unmap(*page, start);
         return NULL;
     }
     memcpy(&p->slot[start], run, n * sizeof run[0]);
     p->used += n;
+    if (map == own)
+        publish(p, own);
     *page = p;
     return &p->slot[start];
 }
@@ -225,13 +252,14 @@ static struct slot *page_find(struct code_arena *a, struct store *s, struct code
 struct slot *code_link(struct code_arena *a, struct store *s, struct code_page **page,
                        struct slot *from, u32 off, i32 linked)
 {
+    if (frame_code(s, (*page)->frame) != *page)
+        return NULL; // another machine has made it grow
     u32 i = (u32)(from - (*page)->slot);
     struct slot *to = page_find(a, s, page, off);
     if (!to)
         return NULL;
     from = &(*page)->slot[i];
-    from->imm = (i32)(to - from);
-    from->handler = (u32)linked;
+    slot_set_link(from, (u32)linked, (i32)(to - from));
     return to;
 }
 
@@ -245,7 +273,7 @@ enum mm_fault code_page_at(struct cpu *cpu, struct code_arena *a, gva_t pc, fram
     struct frame *meta = &cpu->store->meta[*f];
     if (!meta->code && *f != FRAME_ZERO && meta->code_drops <= DROPS_MAX &&
         !(meta->flags & FRAME_WRITE_CACHED)) {
-        meta->code = page_new(*f);
+        frame_set_code(cpu->store, *f, page_new(*f));
         if (unlikely(a->native_new != NULL) && meta->code)
             a->native_new(cpu, meta->code, pc & TLB_PAGE_MASK);
     }

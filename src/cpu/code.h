@@ -12,9 +12,12 @@
 // (C4) What a TLB entry with an exec tag leads to is found through its host pointer: the frame, and
 //      with it the code page.
 // (C5) A freed code page stays intact until the next code_find: a handler that loses its code by its
-//      own store can still finish.
+//      own store can still finish. In a store of several machines it stays until every reader, a hart that
+//      interprets without the store's lock, has come in anew since.
 // (C6) A code page moves when it grows (C1 lets it); only page_find does that. Nobody but its frame
 //      keeps a pointer to it.
+// (C8) What readers see is published whole: a map entry after its slots, a link (handler and imm) by one store
+//      of 8 bytes. The rest of a slot never changes.
 // (C7) heat counts how often a place was jumped to while another engine made the interpreter count;
 //      native is that engine's own for this frame, and lives as long as the code page.
 #ifndef CPU_CODE_H
@@ -38,14 +41,26 @@ enum {
 };
 
 struct slot {
-    u32 handler;          // distance of its code from the engine's base label
+    _Alignas(8) u32 handler; // distance of its code from the engine's base label
     i32 imm;              // or the rounding mode, or an illegal instruction's word
     u8 rd, rs1, rs2, rs3; // rd of an integer instruction: 32 instead of x0
     u16 off;              // pc - address of the page; up to 4098
     u8 n;                 // (C3)
     u8 len;               // bytes of the instruction
 };
-_Static_assert(sizeof(struct slot) == 16, "slots are dense");
+_Static_assert(sizeof(struct slot) == 16 && offsetof(struct slot, imm) == 4, "slots are dense (C8)");
+
+// handler, and imm above it.
+static inline u64 slot_link(const struct slot *s)
+{
+    return __atomic_load_n((const u64 __attribute__((may_alias)) *)(const void *)s, __ATOMIC_ACQUIRE);
+}
+
+static inline void slot_set_link(struct slot *s, u32 handler, i32 imm)
+{
+    u64 word = (u64)(u32)imm << 32 | handler;
+    __atomic_store_n((u64 __attribute__((may_alias)) *)(void *)s, word, __ATOMIC_RELEASE);
+}
 
 struct code_page {
     u16 map[PAGE_SIZE / 2];
@@ -59,7 +74,9 @@ struct code_page {
 
 struct code_arena {
     const i32 *handlers;     // CODE_HANDLERS distances
-    struct code_page *freed; // (C5)
+    struct code_page *freed[2]; // (C5) in this generation and the one before
+    u32 readers[2];             // who came in then; by the generation's lowest bit
+    u32 generation;
     // Set by the engine that uses it, or NULL: a page loses its code; a page is executed for the first time.
     void (*native_free)(struct store *s, void *native);
     void (*native_new)(struct cpu *cpu, struct code_page *p, gva_t page_va);
@@ -94,7 +111,30 @@ void code_arena_free(struct store *s); // before store_free; nothing runs any mo
 // The code page behind a TLB entry that has an exec tag; NULL if there is none.
 static inline struct code_page *code_page_of(const struct store *s, const struct tlb_entry *e)
 {
-    return s->meta[(u64)(e->host - s->arena) >> PAGE_SHIFT].code;
+    return frame_code(s, (u64)(e->host - s->arena) >> PAGE_SHIFT);
+}
+
+// How often the place at an offset was jumped to (C7). Readers count too: a jump that gets lost does not matter.
+static inline u8 code_heat(const struct code_page *p, u32 off)
+{
+    return __atomic_load_n(&p->heat[off / 2], __ATOMIC_RELAXED);
+}
+
+static inline void code_set_heat(struct code_page *p, u32 off, u8 count)
+{
+    __atomic_store_n(&p->heat[off / 2], count, __ATOMIC_RELAXED);
+}
+
+// A reader comes in, with the store's lock, and goes out (C5): what it came in as.
+static inline u32 code_read_begin(struct code_arena *a)
+{
+    a->readers[a->generation & 1]++;
+    return a->generation & 1;
+}
+
+static inline void code_read_end(struct code_arena *a, u32 reader)
+{
+    a->readers[reader]--;
 }
 
 // The frame behind pc, made executable, and its code page: NULL if it shall not have one.

@@ -12,6 +12,9 @@
 // (E5) A store may throw decoded code away, its own too (C5): after the slow path, leave. So a hart
 //      always executes what it stored last, with fence.i or without: results do not depend on where
 //      time slices end.
+// (E6) In a store of several machines guest code is interpreted without the store's lock; it is taken for
+//      whatever leaves the TLB and decoded code. Others may free the code page meanwhile (C5), make it grow
+//      elsewhere (C6), or link its branches (C8): what is executed stays right.
 
 #if defined(__GNUC__) && !defined(__clang__)
 // One indirect jump for each handler, and all labels in one section.
@@ -38,12 +41,42 @@ _Static_assert(offsetof(struct regs, x) == offsetof(struct regs, f[32]), "x foll
 struct run {
     struct cpu *cpu;
     struct code_arena *arena;
+    bool open;              // the store's lock is not held (E6)
+    u32 reader;
     struct code_page *page; // where s is, unless that is a copy
     u64 epoch;        // store->code_epoch when s was found (E5)
     u32 stop_at;      // cpu->stop_at
     i64 start;        // the whole budget (E1)
     struct trap trap; // why it ended
 };
+
+#define OPEN_FROM 64 // instructions from which on opening is worth it
+
+static NOINLINE void run_open(struct run *run)
+{
+    run->open = true;
+    run->reader = code_read_begin(run->arena);
+    store_unlock(run->cpu->store);
+}
+
+static NOINLINE void run_close(struct run *run)
+{
+    store_lock(run->cpu->store);
+    code_read_end(run->arena, run->reader);
+    run->open = false;
+}
+
+static inline void run_lock(struct run *run)
+{
+    if (unlikely(run->open))
+        store_lock(run->cpu->store);
+}
+
+static inline void run_unlock(struct run *run)
+{
+    if (unlikely(run->open))
+        store_unlock(run->cpu->store);
+}
 
 // ---- Memory, when the TLB misses ------------------------------------------------------------
 
@@ -63,7 +96,7 @@ static u8 *cached_host(struct tlb *t, gva_t va, unsigned size, enum mm_access wa
     return e->host + (va & PAGE_MASK);
 }
 
-static NOINLINE bool load_slow(struct run *run, gva_t va, unsigned size, u64 *out)
+static bool load_locked(struct run *run, gva_t va, unsigned size, u64 *out)
 {
     struct cpu *cpu = run->cpu;
     struct trap *t = &run->trap;
@@ -84,7 +117,7 @@ static NOINLINE bool load_slow(struct run *run, gva_t va, unsigned size, u64 *ou
     return true;
 }
 
-static NOINLINE bool store_slow(struct run *run, gva_t va, unsigned size, u64 value)
+static bool store_locked(struct run *run, gva_t va, unsigned size, u64 value)
 {
     struct cpu *cpu = run->cpu;
     struct trap *t = &run->trap;
@@ -106,7 +139,7 @@ static NOINLINE bool store_slow(struct run *run, gva_t va, unsigned size, u64 va
 }
 
 // Where an aligned atomic access goes; NULL: it traps.
-static NOINLINE void *atomic_slow(struct run *run, gva_t va, unsigned size, enum mm_access want)
+static void *atomic_locked(struct run *run, gva_t va, unsigned size, enum mm_access want)
 {
     struct cpu *cpu = run->cpu;
     struct trap *t = &run->trap;
@@ -121,6 +154,41 @@ static NOINLINE void *atomic_slow(struct run *run, gva_t va, unsigned size, enum
         return NULL;
     }
     return host;
+}
+
+static NOINLINE bool load_slow(struct run *run, gva_t va, unsigned size, u64 *out)
+{
+    run_lock(run);
+    bool done = load_locked(run, va, size, out);
+    run_unlock(run);
+    return done;
+}
+
+static NOINLINE bool store_slow(struct run *run, gva_t va, unsigned size, u64 value)
+{
+    run_lock(run);
+    bool done = store_locked(run, va, size, value);
+    run_unlock(run);
+    return done;
+}
+
+static NOINLINE void *atomic_slow(struct run *run, gva_t va, unsigned size, enum mm_access want)
+{
+    run_lock(run);
+    void *host = atomic_locked(run, va, size, want);
+    run_unlock(run);
+    return host;
+}
+
+// Links the branch at s, unless its code is lost (E5); NULL: look it up.
+static NOINLINE struct slot *link_slot(struct run *run, struct slot *s, u32 off, i32 linked)
+{
+    struct store *store = run->cpu->store;
+    run_lock(run);
+    struct slot *to = store_code_epoch(store) == run->epoch
+                          ? code_link(run->arena, store, &run->page, s, off, linked) : NULL;
+    run_unlock(run);
+    return to;
 }
 
 // ---- Control and status registers -----------------------------------------------------------
@@ -317,7 +385,7 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 
 // (E5) What is executed from a copy may have been stored to without anybody noticing.
 #define CODE_LOST()                                                                                \
-    (run.cpu->store->code_epoch != run.epoch || IN_COPY())
+    (store_code_epoch(run.cpu->store) != run.epoch || IN_COPY())
 
 #define HITS(type, tag) ((va_ & (TLB_PAGE_MASK | (sizeof(type) - 1))) == (tag))
 #define HOST(type) ((mem_##type *)(e_->host + (va_ & PAGE_MASK)))
@@ -458,7 +526,13 @@ typedef u64 __attribute__((may_alias)) mem_u64;
 
 // ---- Dispatch -------------------------------------------------------------------------------
 
-#define DISPATCH() goto *(void *)(base + (i32)s->handler)
+// An aligned load of the host's is whole, and in order (C8); compilers make two instructions of it when they are told.
+#ifdef __SANITIZE_THREAD__
+#define HANDLER() __atomic_load_n(&s->handler, __ATOMIC_ACQUIRE)
+#else
+#define HANDLER() s->handler
+#endif
+#define DISPATCH() goto *(void *)(base + (i32)HANDLER())
 
 #define NEXT()                                                                                     \
     do {                                                                                           \
@@ -486,11 +560,11 @@ typedef u64 __attribute__((may_alias)) mem_u64;
         const struct tlb_entry *e_ = tlb_slot(tlb, pc);                                            \
         if (likely(e_->exec == (pc & TLB_PAGE_MASK))) {                                            \
             struct code_page *p_ = code_page_of(run.cpu->store, e_);                               \
-            u64 slot_ = p_ ? p_->map[(pc & PAGE_MASK) / 2] : 0;                                    \
+            u64 slot_ = p_ ? __atomic_load_n(&p_->map[(pc & PAGE_MASK) / 2], LOAD_DEPENDENT) : 0;                                    \
             if (likely(slot_)) {                                                                   \
                 page_va = pc & TLB_PAGE_MASK;                                                      \
                 run.page = p_;                                                                     \
-                run.epoch = run.cpu->store->code_epoch;                                            \
+                run.epoch = store_code_epoch(run.cpu->store);                                      \
                 s = &p_->slot[slot_ - 1];                                                          \
                 ENTER();                                                                           \
             }                                                                                      \
@@ -578,6 +652,8 @@ struct trap interp_run(struct cpu *cpu, u64 instructions)
     if (!run.arena)
         return run.trap;
     fp_enter(cpu->regs);
+    if (unlikely(cpu->store->lock != NULL) && instructions >= OPEN_FROM)
+        run_open(&run);
     JUMP_UNCOUNTED();
 
     // The instructions. A branch or jal that is not linked yet computes what to become and takes
@@ -591,10 +667,7 @@ struct trap interp_run(struct cpu *cpu, u64 instructions)
     } while (0)
 #define CALL(target)                                                                               \
     do {                                                                                           \
-        pc = (target);                                                                             \
         WR(NEXT_PC);                                                                               \
-        if ((pc & TLB_PAGE_MASK) != page_va)                                                       \
-            JUMP();                                                                                \
         goto take;                                                                                 \
     } while (0)
 #define LINKED_B(name, ...) linked = handlers[CODE_LINKED + OP_##name];
@@ -653,7 +726,9 @@ h_straddle:
         goto out_of_budget;
     {
         gva_t at;
+        run_lock(&run);
         fault = code_straddle(run.cpu, run.arena, pc, scratch, &at);
+        run_unlock(&run);
         if (fault) {
             memory_trap(&run.trap, TRAP_FETCH, fault, at);
             goto out;
@@ -666,10 +741,16 @@ h_stop:
     pc = PC;
     goto out_of_budget;
 
-take: // a taken branch or jal, not linked
-    pc = ADD(PC, IMM);
-    if ((pc & TLB_PAGE_MASK) == page_va && !run.stop_at && !CODE_LOST()) {
-        to = code_link(run.arena, run.cpu->store, &run.page, s, (u32)(pc & PAGE_MASK), linked);
+take: { // a taken branch or jal, not linked
+    u64 link = slot_link(s);
+    if (unlikely((i32)link == linked)) { // another machine was quicker
+        s += (i32)(link >> 32);
+        ENTER();
+    }
+    pc = PC + (u64)(i64)(i32)(link >> 32);
+}
+    if ((pc & TLB_PAGE_MASK) == page_va && !run.stop_at && !IN_COPY()) {
+        to = link_slot(&run, s, (u32)(pc & PAGE_MASK), linked);
         if (likely(to)) {
             s = to;
             ENTER();
@@ -682,12 +763,12 @@ counted: { // a jump to pc; leave if that is a hot place
     struct code_page *p =
         e->exec == (pc & TLB_PAGE_MASK) ? code_page_of(run.cpu->store, e) : NULL;
     if (p) {
-        u8 *heat = &p->heat[(pc & PAGE_MASK) / 2];
-        if (*heat >= run.stop_at) {
+        u8 count = code_heat(p, (u32)(pc & PAGE_MASK));
+        if (count >= run.stop_at) {
             run.trap = (struct trap){.kind = TRAP_HOT};
             goto out;
         }
-        *heat = (u8)MIN(*heat + 1, 255);
+        code_set_heat(p, (u32)(pc & PAGE_MASK), (u8)MIN(count + 1, 255));
     }
     JUMP_UNCOUNTED();
 }
@@ -695,13 +776,19 @@ counted: { // a jump to pc; leave if that is a hot place
 find: // pc is not cached, or cached things may have changed
     if (budget == 0)
         goto out_of_budget;
-    fault = code_find(run.cpu, run.arena, pc, scratch, &run.page, &to);
+    if (unlikely(run.open)) { // nothing of decoded code is held here (C5)
+        run_close(&run);
+        fault = code_find(run.cpu, run.arena, pc, scratch, &run.page, &to);
+        run_open(&run);
+    } else {
+        fault = code_find(run.cpu, run.arena, pc, scratch, &run.page, &to);
+    }
     if (fault) {
         memory_trap(&run.trap, TRAP_FETCH, fault, pc);
         goto out;
     }
     page_va = pc & TLB_PAGE_MASK;
-    run.epoch = run.cpu->store->code_epoch;
+    run.epoch = store_code_epoch(run.cpu->store);
     s = to;
     ENTER();
 
@@ -726,7 +813,9 @@ exhausted: // the budget does not cover the basic block at s (E2)
 
 bad_rounding:
 illegal_word:
+    run_lock(&run);
     run.trap = (struct trap){.kind = TRAP_ILLEGAL, .value = code_word(run.cpu, PC)};
+    run_unlock(&run);
 trapped: // at s, which has not completed
     budget += s->n;
     pc = PC;
@@ -735,6 +824,8 @@ trapped: // at s, which has not completed
 out_of_budget:
     run.trap = (struct trap){.kind = TRAP_BUDGET};
 out:
+    if (unlikely(run.open))
+        run_close(&run);
     fp_flags(run.cpu->regs);
     run.cpu->regs->pc = pc;
     run.cpu->retired += (u64)(run.start - budget);

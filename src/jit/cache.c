@@ -182,7 +182,8 @@ static void segment_drop(struct jit_cache *c, struct store *s, u32 segment)
         struct code_page *p = s->meta[e->frame].code;
         u32 id = (u32)(uintptr_t)p->native;
         p->native = NULL;
-        memset(p->heat, 0, sizeof p->heat);
+        for (u32 off = 0; off < PAGE_SIZE; off += 2)
+            code_set_heat(p, off, 0);
         drop_page(c, id);
     }
     c->recycled++;

@@ -34,7 +34,7 @@ static void want_target(struct walk *w, i64 target, bool likely_taken)
 {
     if (target < 0 || target >= (i64)PAGE_SIZE || w->ntargets == PLAN_MOST)
         return;
-    if (w->page->heat[target / 2] || likely_taken)
+    if (code_heat(w->page, (u32)target) || likely_taken)
         w->target[w->ntargets++] = (u16)target;
 }
 

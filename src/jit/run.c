@@ -92,9 +92,10 @@ static const u8 *find_code(struct cpu *cpu, struct jit_cache *c, gva_t pc)
     const u8 *host = cache_find(c, pc, p->frame);
     if (host)
         return host;
-    u8 *heat = &p->heat[(pc & PAGE_MASK) / 2];
-    if (*heat < hot(cpu)) {
-        ++*heat;
+    u32 off = (u32)(pc & PAGE_MASK);
+    u8 heat = code_heat(p, off);
+    if (heat < hot(cpu)) {
+        code_set_heat(p, off, (u8)(heat + 1));
         return NULL;
     }
     host = translate(c, s, cpu->mm->stats, p, next_page(cpu, frame_data(s, p->frame), pc), pc);

@@ -228,7 +228,7 @@ static void take(struct jit_cache *c, struct code_page *to, const struct saved_p
         const struct saved_entry *e = &v->entry[p->first + i];
         if (cache_enter(c, to, p->va + e->pc, c->base + e->offset, e->size, e->guest_size))
             return;
-        to->heat[e->pc / 2] = HEAT_MOST; // so that the interpreter leaves for it at once
+        code_set_heat(to, (u32)e->pc, HEAT_MOST); // so that the interpreter leaves for it at once
         v->taken += e->size != 0;
     }
 }

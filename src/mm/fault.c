@@ -134,7 +134,7 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         m->stats->frames_copied++;
         if (s->meta[from].code && m->tlb) { // who runs it is to run the copy from here on
             tlb_revoke_exec(m->tlb);
-            s->code_epoch++;
+            store_code_lost(s);
         }
         frame_put(s, from);
         if (*slot)

@@ -133,8 +133,8 @@ void frame_put(struct store *s, frame_t f)
         return;
     if (m->code) {
         s->code_free(s, m->code);
-        m->code = NULL;
-        s->code_epoch++;
+        frame_set_code(s, f, NULL);
+        store_code_lost(s);
     }
     m->flags = 0;
     m->code_drops = 0;
@@ -149,8 +149,8 @@ void frame_will_change(struct store *s, frame_t f)
     if (likely(!m->code))
         return;
     s->code_free(s, m->code);
-    m->code = NULL;
-    s->code_epoch++;
+    frame_set_code(s, f, NULL);
+    store_code_lost(s);
     if (m->code_drops < UINT16_MAX)
         m->code_drops++;
 }

@@ -9,9 +9,10 @@
 //      so, PTE_SHARED; law L1). The zero frame is never stored to and never freed.
 // (F3) A free frame's content is undefined; frame_zeroed clears. A free frame has no code.
 // (F4) Who touches a store that more than one machine has, or any of its machines, has its lock: all of
-//      the kernel, faults, decoding and translating, the interpreter. Translated code runs without it,
-//      and so does a wait in the host. It reads memory through its own TLB alone, whose entries hold
-//      what the machine's own page table holds; so nobody else makes those frames free, or their own.
+//      the kernel, faults, decoding and translating. Engines run guest code without it, and so does a wait in
+//      the host. They read memory through their own TLB alone, whose entries hold what the machine's own
+//      page table holds; so nobody else makes those frames free, or their own. `code` and code_epoch are what
+//      they look at besides: those are read and written whole.
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
 
@@ -101,6 +102,34 @@ static inline void store_yield(struct store *s)
 static inline u8 *frame_data(const struct store *s, frame_t f)
 {
     return s->arena + ((u64)f << PAGE_SHIFT);
+}
+
+// For what is found through a pointer or number that was published last: the address depends on it, so that the
+// host reads it after it; compilers need not be told more, the sanitizer must be.
+#ifdef __SANITIZE_THREAD__
+#define LOAD_DEPENDENT __ATOMIC_ACQUIRE
+#else
+#define LOAD_DEPENDENT __ATOMIC_RELAXED
+#endif
+
+static inline void *frame_code(const struct store *s, u64 f)
+{
+    return __atomic_load_n(&s->meta[f].code, LOAD_DEPENDENT);
+}
+
+static inline void frame_set_code(struct store *s, frame_t f, void *code)
+{
+    __atomic_store_n(&s->meta[f].code, code, __ATOMIC_RELEASE);
+}
+
+static inline u64 store_code_epoch(const struct store *s)
+{
+    return __atomic_load_n(&s->code_epoch, __ATOMIC_RELAXED);
+}
+
+static inline void store_code_lost(struct store *s)
+{
+    __atomic_store_n(&s->code_epoch, s->code_epoch + 1, __ATOMIC_RELAXED);
 }
 
 // To be called before a frame's bytes change other than through its first owner's fresh copy:

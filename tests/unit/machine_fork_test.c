@@ -14,6 +14,8 @@
 
 #define LIVE_MOST 24
 
+static enum tine_jit engine = TINE_JIT_DEFAULT;
+
 static _Thread_local uint64_t random_state = 88172645463325252ULL;
 
 static uint64_t random_number(void)
@@ -39,6 +41,7 @@ static struct tine_machine *start(const char *program, bool virtual_time)
     tine_options_init(&o);
     o.memory = 256 << 20;
     o.seed = 1;
+    o.jit = engine;
     o.jit_memory = 128 << 10; // its parts are used again, while others run
     o.virtual_time = virtual_time;
     if (tine_machine_new(&m, &o) < 0 || tine_machine_start(m, program, argv, envp, NULL) < 0)
@@ -135,6 +138,56 @@ static void *thread(void *argument)
     return NULL;
 }
 
+// ---- a machine that computes does not hold the others up ------------------------------------------
+
+#define SPIN_INSTRUCTIONS 200000000u
+
+static void *spin(void *argument)
+{
+    struct spinner { struct tine_machine *machine; int state; } *s = argument;
+    struct tine_result r;
+
+    __atomic_store_n(&s->state, 1, __ATOMIC_SEQ_CST);
+    tine_machine_run_for(s->machine, SPIN_INSTRUCTIONS, 0, &r);
+    __atomic_store_n(&s->state, 2, __ATOMIC_SEQ_CST);
+    if (r.end != TINE_BUDGET_USED)
+        fail("a program that was to spin ended", r.end, r.code);
+    return NULL;
+}
+
+// One thread is in the middle of a slice that never ends; its sibling can be used.
+static void not_held_up(const char *program)
+{
+    struct { struct tine_machine *machine; int state; } s = {0};
+    char *argv[] = {(char *)program, "100000000000", NULL}, *envp[] = {NULL};
+    struct tine_machine *sibling;
+    struct tine_process few[4];
+    struct tine_options o;
+    pthread_t id;
+
+    tine_options_init(&o);
+    o.jit = TINE_JIT_OFF; // takes a second for that
+    o.memory = 64 << 20;
+    o.slice = 1ull << 60;
+    if (tine_machine_new(&s.machine, &o) || tine_machine_start(s.machine, program, argv, envp, NULL) ||
+        tine_machine_fork(&sibling, s.machine, 0))
+        fail("start", 0, 0);
+    if (pthread_create(&id, NULL, spin, &s))
+        fail("pthread_create", 0, 0);
+    while (!__atomic_load_n(&s.state, __ATOMIC_SEQ_CST))
+        usleep(1000);
+    for (int i = 0; i < 20; i++) {
+        if (tine_machine_processes(sibling, few, 4) != 1)
+            fail("processes", 0, 0);
+        if (__atomic_load_n(&s.state, __ATOMIC_SEQ_CST) != 1)
+            fail("a machine waited for another one's slice to end", i, 0);
+        usleep(1000);
+    }
+    pthread_join(id, NULL);
+    tine_machine_free(s.machine);
+    tine_machine_free(sibling);
+}
+
 // One family of machines on two threads.
 static void crowds(const char *program, int forks, bool virtual_time)
 {
@@ -176,7 +229,15 @@ int main(int argc, char **argv)
     dup2(null, 1);
     crowds(program, forks, true);
     crowds(program, forks, false);
+    engine = TINE_JIT_OFF; // the interpreter runs without the lock, too
+    crowds(program, forks, false);
+    engine = TINE_JIT_DEFAULT;
+    const char *guests = getenv("TINE_TEST_GUESTS");
+    char path[4096] = "";
+    snprintf(path, sizeof path, "%s/spin", guests ? guests : "");
+    if (access(path, X_OK) == 0)
+        not_held_up(path);
     dup2(out, 1);
-    printf("ok machine_fork_test: %d forks, %d that failed\n", 4 * forks, failed);
+    printf("ok machine_fork_test: %d forks, %d that failed\n", 5 * forks, failed);
     return 0;
 }
