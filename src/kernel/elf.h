@@ -42,6 +42,8 @@ struct program {
     file_t file;
     struct backing *backing;
     char path[PATH_ROOM]; // absolute guest path
+    bool nameless;        // it is known by a descriptor alone (AT_EMPTY_PATH)
+    bool hidden;          // ... or below one, which is closed by the exec: no interpreter could open it
 };
 // -EACCES unless it is a regular file that may be executed. Not to be closed after an error.
 MUST_CHECK int program_open(struct machine *m, struct fsctx *c, file_t dir, const char *path,

@@ -442,11 +442,17 @@ static bool parse_script(char *head, char **interp, char **arg)
     return **interp != 0;
 }
 
-static i64 exec_file(struct machine *m, struct task *t, const struct program *p, const char *name,
-                     char **argv, char **envp, int depth);
+// What was asked for, whatever runs in the end: the process is named after it.
+struct asked {
+    const struct program *program;
+    const char *execfn; // AT_EXECFN
+};
 
-static i64 exec_script(struct machine *m, struct task *t, char *head, const char *name, char **argv,
-                       char **envp, int depth)
+static i64 exec_file(struct machine *m, struct task *t, const struct asked *by, const struct program *p,
+                     const char *name, char **argv, char **envp, int depth);
+
+static i64 exec_script(struct machine *m, struct task *t, const struct asked *by, char *head,
+                       const char *name, char **argv, char **envp, int depth)
 {
     char *interp, *arg;
     struct program p;
@@ -469,15 +475,15 @@ static i64 exec_script(struct machine *m, struct task *t, char *head, const char
     args[n] = NULL;
     i64 r = program_open(m, t->fs, 0, interp, 0, &p);
     if (r == 0) {
-        r = exec_file(m, t, &p, interp, args, envp, depth + 1);
+        r = exec_file(m, t, by, &p, interp, args, envp, depth + 1);
         program_close(m, &p);
     }
     mem_free(args);
     return r;
 }
 
-static i64 exec_file(struct machine *m, struct task *t, const struct program *p, const char *name,
-                     char **argv, char **envp, int depth)
+static i64 exec_file(struct machine *m, struct task *t, const struct asked *by, const struct program *p,
+                     const char *name, char **argv, char **envp, int depth)
 {
     char head[HEAD_BYTES + 1] = {0}, interp[PATH_ROOM] = {0};
     struct image im = {0};
@@ -486,7 +492,7 @@ static i64 exec_file(struct machine *m, struct task *t, const struct program *p,
     if (got < 0)
         return got;
     if (head[0] == '#' && head[1] == '!')
-        return exec_script(m, t, head, name, argv, envp, depth);
+        return p->hidden ? -ENOENT : exec_script(m, t, by, head, name, argv, envp, depth);
     int r = mm_new(m->store, &m->stats, &im.mm);
     if (r)
         return r;
@@ -514,10 +520,10 @@ static i64 exec_file(struct machine *m, struct task *t, const struct program *p,
     }
     im.mm->brk_start = im.mm->brk = ALIGN_UP(im.top, PAGE_SIZE) + im.slide[SLIDE_HEAP];
     if (r == 0)
-        r = build_stack(m, g, &im, name, argv, envp, &sp);
+        r = build_stack(m, g, &im, by->execfn, argv, envp, &sp);
     i64 done = r == -EFAULT ? -ENOEXEC : r;
     if (r == 0)
-        done = replace_image(m, t, &im, sp, name, p->path);
+        done = replace_image(m, t, &im, sp, by->program->nameless ? by->program->path : by->execfn, p->path);
     if (done != -ENORESULT)
         mm_put(im.mm);
     return done;
@@ -527,7 +533,8 @@ i64 task_exec(struct machine *m, struct task *t, const struct program *p, const 
               char **argv, char **envp)
 {
     m->error[0] = 0;
-    return exec_file(m, t, p, execfn, argv, envp, 0);
+    const struct asked by = {p, execfn};
+    return exec_file(m, t, &by, p, execfn, argv, envp, 0);
 }
 
 // ---- the calls -----------------------------------------------------------------------------------
@@ -579,19 +586,23 @@ static int copy_strings(struct task *t, gva_t from, char ***out, i64 *budget)
     return r;
 }
 
-static i64 do_exec(struct machine *m, struct task *t, file_t dir, const char *path, gva_t argv_at,
+// fd: the descriptor that `dir` is, or -1.
+static i64 do_exec(struct machine *m, struct task *t, file_t dir, i32 fd, const char *path, gva_t argv_at,
                    gva_t envp_at, u32 flags)
 {
-    char name[PATH_ROOM + 16], **argv = NULL, **envp = NULL;
+    char name[PATH_ROOM + 32], **argv = NULL, **envp = NULL;
     struct program p;
     i64 budget = (i64)MIN(ARG_MAX_BYTES, group_of(m, t)->limit[G_RLIMIT_STACK][0] / 4);
     i64 r = program_open(m, t->fs, dir, path, flags, &p);
     if (r)
         return r;
-    if (dir && path[0] != '/')
-        snprintf(name, sizeof name, "%s", p.path);
-    else
+    if (fd < 0) {
         snprintf(name, sizeof name, "%s", path);
+    } else {
+        snprintf(name, sizeof name, "/dev/fd/%d%s%s", fd, *path ? "/" : "", path);
+        p.nameless = !*path;
+        p.hidden = fd_cloexec(t->files, (u32)fd) > 0;
+    }
     r = copy_strings(t, argv_at, &argv, &budget);
     if (r == 0)
         r = copy_strings(t, envp_at, &envp, &budget);
@@ -619,7 +630,7 @@ i64 sys_execve(struct machine *m, struct task *t, const u64 *a)
 {
     char path[PATH_ROOM];
     int r = path_arg(t, a[0], path);
-    return r ? r : do_exec(m, t, 0, path, a[1], a[2], 0);
+    return r ? r : do_exec(m, t, 0, -1, path, a[1], a[2], 0);
 }
 
 i64 sys_execveat(struct machine *m, struct task *t, const u64 *a)
@@ -631,5 +642,5 @@ i64 sys_execveat(struct machine *m, struct task *t, const u64 *a)
         r = dirfd_arg(t, a[0], &dir);
     if (r == 0 && a[4] & ~(u64)(ABI_AT_EMPTY_PATH | ABI_AT_SYMLINK_NOFOLLOW))
         r = -EINVAL;
-    return r ? r : do_exec(m, t, dir, path, a[2], a[3], (u32)a[4]);
+    return r ? r : do_exec(m, t, dir, dir ? (i32)a[0] : -1, path, a[2], a[3], (u32)a[4]);
 }

@@ -33,6 +33,7 @@ int program_open(struct machine *m, struct fsctx *c, file_t dir, const char *pat
                  struct program *out)
 {
     struct file_id id;
+    out->nameless = out->hidden = false;
     int r = path_exec(m->fs, c, dir, path, flags, &out->file, &id, out->path, sizeof out->path);
     if (r)
         return r;

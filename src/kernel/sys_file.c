@@ -573,6 +573,16 @@ i64 sys_fadvise64(struct machine *m, struct task *t, const u64 *a)
     return (u32)a[3] > 5 || (i64)a[2] < 0 ? -EINVAL : 0;
 }
 
+// Nothing is read ahead here, and who asks is told what Linux would say.
+i64 sys_readahead(struct machine *m, struct task *t, const u64 *a)
+{
+    file_t file;
+    int r = file_readable(m, t, a[0], &file);
+    if (r)
+        return r;
+    return file_at(m->fs, file)->kind == FILE_HOST ? 0 : -EINVAL;
+}
+
 // ---- to the disk
 
 i64 sys_sync(struct machine *m, struct task *t, const u64 *a)

@@ -244,6 +244,38 @@ static void execveat_of_a_descriptor(void)
     CHECK_ERR(syscall(SYS_execveat, fd, "x", args, environ, 0), ENOTDIR);
 }
 
+/* The interpreter opens /dev/fd/N: it cannot if the descriptor is closed by the exec, but needs no name. */
+static void execveat_of_a_script(void)
+{
+    char text[300], *args[] = { (char *)"x", NULL };
+    snprintf(text, sizeof text, "#!%s --by-descriptor\n", check_self);
+    char *path = new_file(text, 0755);
+    int fd = open(path, O_RDONLY), closed = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_ERR(syscall(SYS_execveat, closed, "", args, environ, 0x1000), ENOENT);
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        syscall(SYS_execveat, fd, "", args, environ, 0x1000);
+        _exit(127);
+    }
+    CHECK_EXIT(pid, 55);
+}
+
+/* A script's process has the script's name, not its interpreter's. */
+static void name_of_a_script(void)
+{
+    char text[300];
+    snprintf(text, sizeof text, "#!%s --my-name\n", check_self);
+    char *path = new_file(text, 0755);
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        execl(path, "other", (char *)NULL);
+        _exit(127);
+    }
+    CHECK_EXIT(pid, 56);
+    unlink(path);
+}
+
 static void search_in_path(void)
 {
     CHECK_EQ(setenv("PATH", "/no/such/dir:/tmp", 1), 0);
@@ -327,6 +359,8 @@ static const struct check_case cases[] = {
     CASE(script_with_an_argument),
     CASE(script_of_a_script),
     CASE(execveat_of_a_descriptor),
+    CASE(execveat_of_a_script),
+    CASE(name_of_a_script),
     CASE(search_in_path),
     CASE(chain_of_execs),
     CASE(process_name),
@@ -442,6 +476,12 @@ static int role(int argc, char **argv)
     char name[16] = "";
     const char *base;
 
+    if (same(argv[1], "--by-descriptor"))
+        return argc == 3 && strncmp(argv[2], "/dev/fd/", 8) == 0 && access(argv[2], R_OK) == 0 ? 55 : 1;
+    if (same(argv[1], "--my-name")) {
+        const char *last = strrchr(argv[2], '/');
+        return prctl(PR_GET_NAME, name) == 0 && strncmp(last + 1, name, 15) == 0 ? 56 : 1;
+    }
     if (same(argv[1], "--pause"))
         return write(1, "x", 1) == 1 ? pause() : 1;
     if (same(argv[1], "--argv"))

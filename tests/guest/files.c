@@ -317,6 +317,8 @@ static void copying(void)
     CHECK_EQ(offset, 5);
     CHECK_EQ(pread(to, got, 8, 0), 3);
     CHECK_EQ(memcmp(got, "cde", 3), 0);
+    CHECK_EQ(readahead(from, 0, 4096), 0);
+    CHECK_ERR(readahead(-1, 0, 4096), EBADF);
     CHECK(ioctl(to, FICLONE, from) == 0 || errno == EOPNOTSUPP); /* then one copies */
 }
 
