@@ -158,6 +158,8 @@ struct abi_statfs {
     i32 f_fsid[2];
     i64 f_namelen, f_frsize, f_flags, f_spare[4];
 };
+#define ABI_ST_RDONLY 0x1
+#define ABI_ST_VALID 0x20
 _Static_assert(sizeof(struct abi_statfs) == 120, "struct statfs");
 #define ABI_SYSFS_MAGIC 0x62656572
 #define ABI_PROC_SUPER_MAGIC 0x9fa0

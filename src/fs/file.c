@@ -126,8 +126,12 @@ int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out)
     struct file *f = file_at(fs, id);
     if (!f)
         return -EBADF;
-    if (f->host_fd >= 0)
-        return host_fstatfs(f->host_fd, out);
+    if (f->host_fd >= 0) {
+        int r = host_fstatfs(f->host_fd, out);
+        if (r == 0 && f->mount && mount_at(fs, f->mount)->ro)
+            out->f_flags |= ABI_ST_VALID | ABI_ST_RDONLY;
+        return r;
+    }
     *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = 255};
     out->f_type = f->kind == FILE_PTM || f->kind == FILE_PTS ? ABI_DEVPTS_SUPER_MAGIC
                   : f->kind == FILE_PIPE ? ABI_PIPEFS_MAGIC

@@ -291,6 +291,8 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
         r = file_statfs(fs, at.file, out);
     } else if (at.kind == FOUND_HOST) {
         r = host_fstatfs(at.fd, out);
+        if (r == 0 && at.mount && mount_at(fs, at.mount)->ro)
+            out->f_flags |= ABI_ST_VALID | ABI_ST_RDONLY;
     } else {
         *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = ABI_NAME_MAX};
         out->f_type = at.kind == FOUND_PROC && *mount_at(fs, at.mount)->base ? ABI_SYSFS_MAGIC

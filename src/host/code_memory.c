@@ -34,10 +34,10 @@ int host_code_new(size_t size, u8 **write, u8 **execute)
 
 int host_code_commit(u8 *write, u8 *execute, size_t offset, size_t n)
 {
-    // Hosts that can't (EINVAL) give pages one by one, when touched.
-    if (madvise(write + offset, n, MADV_POPULATE_WRITE) && errno != EINVAL)
+    // Hosts that can't give pages one by one, when touched.
+    if (madvise(write + offset, n, MADV_POPULATE_WRITE) && errno == ENOMEM)
         return -ENOMEM;
-    if (madvise(execute + offset, n, MADV_POPULATE_READ) && errno != EINVAL)
+    if (madvise(execute + offset, n, MADV_POPULATE_READ) && errno == ENOMEM)
         return -ENOMEM;
     return 0;
 }

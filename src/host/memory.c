@@ -30,7 +30,7 @@ int host_commit(void *at, size_t size)
 {
     if (size >= HUGE_SIZE)
         madvise(at, size, MADV_HUGEPAGE);
-    if (madvise(at, size, MADV_POPULATE_WRITE) == 0 || errno == EINVAL)
+    if (madvise(at, size, MADV_POPULATE_WRITE) == 0 || errno == EINVAL || errno == ENOSYS || errno == EPERM)
         return 0; // an older host without it: pages come one by one, when touched
     return -ENOMEM;
 }

@@ -1,5 +1,6 @@
 /* A host that lacks something:  deny ERRNO CALL[,CALL...] PROGRAM [ARGUMENT...]
- * runs PROGRAM under a filter that answers these calls with ERRNO. CALL: openat2, landlock, seccomp. */
+ * runs PROGRAM under a filter that answers these calls with ERRNO: those of `calls`, which old hosts, default
+ * containers and CI jobs may lack. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -15,15 +16,18 @@
 int main(int argc, char **argv)
 {
     static const struct { const char *name; unsigned nr; } calls[] = {
-        { "openat2", 437 }, { "landlock", 444 }, { "seccomp", SYS_seccomp },
+        { "openat2", 437 }, { "landlock", 444 }, { "seccomp", SYS_seccomp }, { "faccessat2", 439 },
+        { "statx", SYS_statx }, { "memfd_create", SYS_memfd_create }, { "preadv2", SYS_preadv2 },
+        { "pwritev2", SYS_pwritev2 }, { "renameat2", SYS_renameat2 }, { "inotify_init1", SYS_inotify_init1 },
+        { "setgroups", SYS_setgroups }, { "madvise", SYS_madvise }, { "timer_create", SYS_timer_create },
     };
-    struct sock_filter p[16];
+    struct sock_filter p[64];
     unsigned short n = 0;
     if (argc < 4)
         return 2;
     unsigned error = !strcmp(argv[1], "EPERM") ? EPERM : ENOSYS;
     p[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         if (!strstr(argv[2], calls[i].name))
             continue;
         p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr, 0, 1);
