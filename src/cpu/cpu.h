@@ -34,6 +34,7 @@ struct cpu;
 
 #define CPU_WINDOWS 8
 #define CPU_JUMPS   4096
+#define CPU_LINKS   4096
 
 enum { NATIVE_BOX, NATIVE_NAN_S, NATIVE_NAN_D, NATIVE_SIGN_S, NATIVE_REST_S, NATIVE_SIGN_D, NATIVE_REST_D,
        NATIVE_CONSTANTS };
@@ -57,6 +58,9 @@ struct native {
         gva_t pc;
         const u8 *host;
     } jumps[CPU_JUMPS];
+    u32 nlinked;        // links that lead to code
+    u16 linked[CPU_LINKS];
+    const u8 *link[CPU_LINKS]; // where a jump to another page, numbered by the code cache, goes on
 };
 
 // Code of many pages spreads, and the next instruction's slot is another. Translated code computes it, too.

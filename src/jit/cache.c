@@ -29,6 +29,24 @@ const u8 *cache_find(const struct jit_cache *c, gva_t pc, frame_t f)
     return NULL;
 }
 
+u32 cache_link(struct jit_cache *c, gva_t pc)
+{
+    if (pc == 0 || (!c->link && !(c->link = mem_zalloc(2 * CPU_LINKS * sizeof *c->link))))
+        return CPU_LINKS;
+    u32 i = (u32)((pc >> 1) * 0x9e3779b97f4a7c15UL >> 40);
+    for (;; i++) {
+        struct jit_link *l = &c->link[i % (2 * CPU_LINKS)];
+        if (l->pc == pc)
+            return l->number;
+        if (l->pc)
+            continue;
+        if (c->nlinks == CPU_LINKS)
+            return CPU_LINKS;
+        *l = (struct jit_link){.pc = pc, .number = c->nlinks++};
+        return l->number;
+    }
+}
+
 static void unlink_entry(struct jit_cache *c, u32 id)
 {
     u32 *link = &c->bucket[bucket_of(c, c->entry[id].pc, c->entry[id].frame)];
@@ -158,6 +176,7 @@ void cache_free(struct store *s)
     host_code_free(c->size, c->base, c->base + c->shift);
     mem_free(c->entry);
     mem_free(c->bucket);
+    mem_free(c->link);
     mem_free(c->scratch);
     mem_free(c);
     s->jit = NULL;

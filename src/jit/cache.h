@@ -58,12 +58,19 @@ struct jit_cache {
     u64 links, thrown_away, recycled; // counted
     u64 pause_ns;       // the longest that emptying a segment took
     void *scratch;      // the translator's
+    // (J5) A direct jump to another page goes by a number, the same in every hart, that belongs to its target:
+    // by an open hash of addresses. 0: free.
+    struct jit_link {
+        gva_t pc;
+        u32 number;
+    } *link; // 2 * CPU_LINKS
+    u32 nlinks;
     u8 next_window;     // of tlb_window, for the next unit
     bool has_avx, has_fma, has_bmi2; // what the host's processor can
     struct saved *saved; // saved.h; NULL: no file
     u32 made;           // units translated in this run
     // Thunks, as addresses in the writable view.
-    u8 *enter, *help, *miss;
+    u8 *enter, *help, *miss, *unlinked;
     u8 *fill[2];        // fills a window for writing, for reading
 
 };
@@ -82,6 +89,9 @@ const u8 *cache_find(const struct jit_cache *c, gva_t pc, frame_t f);
 
 // Makes sure that the first `size` bytes are there. -1: no memory
 MUST_CHECK int cache_commit(struct jit_cache *c, u32 size);
+
+// The number of jumps to pc (J5); CPU_LINKS: there are no more.
+u32 cache_link(struct jit_cache *c, gva_t pc);
 
 // Room for a unit of at most `most` bytes; NULL: not now.
 MUST_CHECK u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most);

@@ -81,6 +81,12 @@ void emit_goto(struct translation *t, i64 target, unsigned refund)
         return;
     }
     gva_t pc = t->page_va + (u64)target;
+    u32 number = cache_link(t->cache, pc);
+    if (number < CPU_LINKS) {
+        emit_constant(t, RAX, pc);
+        x86_op_rm(e, X86_jmp_m, 0, x86_mem(REGS_CPU, CPU_OFFSET(native.link) + (i32)number * 8));
+        return;
+    }
     i32 slot = CPU_OFFSET(native.jumps) + (i32)cpu_jump_slot(pc) * 16;
     emit_constant(t, RAX, pc);
     x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem(REGS_CPU, slot));

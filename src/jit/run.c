@@ -25,6 +25,10 @@ static u32 hot(const struct cpu *cpu)
 static void jumps_flush(struct cpu *cpu)
 {
     struct native *n = &cpu->native;
+    const struct jit_cache *c = cpu->store->jit;
+    for (u32 i = 0; i < n->nlinked; i++)
+        n->link[n->linked[i]] = cache_run_address(c, c->unlinked);
+    n->nlinked = 0;
     bool all = n->nfilled > CPU_JUMPS;
     u32 count = all ? CPU_JUMPS : n->nfilled;
     for (u32 i = 0; i < count; i++)
@@ -62,6 +66,15 @@ static void jumps_enter(struct cpu *cpu, gva_t pc, const u8 *host)
     if (n->jumps[i].pc != ~0UL && n->jumps[i].pc != pc)
         jumps_set(n, i ^ 1, n->jumps[i]);
     jumps_set(n, i, (struct native_jump){.pc = pc, .host = host});
+}
+
+static void link_enter(struct cpu *cpu, struct jit_cache *c, gva_t pc, const u8 *host)
+{
+    struct native *n = &cpu->native;
+    u32 number = cache_link(c, pc);
+    if (n->link[number] == cache_run_address(c, c->unlinked))
+        n->linked[n->nlinked++] = (u16)number;
+    n->link[number] = host;
 }
 
 // The page behind pc's, if an instruction may straddle into it and it may be executed.
@@ -221,7 +234,9 @@ static int help(struct cpu *cpu, u64 value, u32 info)
     if (!host)
         return leave(cpu, pc, 0, (struct trap){.kind = TRAP_HOT});
     jumps_check(cpu, c);
-    if (kind == HELP_MISS) {
+    if (kind == HELP_MISS && info >> 20 & 31) {
+        link_enter(cpu, c, pc, host);
+    } else if (kind == HELP_MISS) {
         jumps_enter(cpu, pc, host);
     } else if (thrown_away == c->generation) { // the branch is still there
         x86_set_branch(c->base + value, host - c->shift);
@@ -252,6 +267,9 @@ static struct jit_hart *hart_of(struct cpu *cpu, struct jit_cache *c)
     h->next = c->harts;
     c->harts = h;
     cpu->engine_hart = h;
+    for (u32 i = 0; i < CPU_LINKS; i++)
+        cpu->native.link[i] = cache_run_address(c, c->unlinked);
+    cpu->native.nlinked = 0;
     cpu->native.nfilled = CPU_JUMPS + 1;
     jumps_flush(cpu);
     for (u32 i = 0; i < 64; i++)

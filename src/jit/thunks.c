@@ -38,9 +38,13 @@ static void emit_help(struct x86 *e, struct jit_cache *c)
     x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, jumps));
     u8 *ask = x86_branch(e, X86_j_ne, NULL);
     x86_op_rm(e, X86_jmp_m, 0, x86_mem_index(REGS_CPU, RCX, 0, jumps + 8));
+    c->unlinked = e->at; // rax: a guest address, whose number leads here
+    x86_op_ri(e, X86_mov_i32, RCX, help_info(HELP_MISS, 1, 0, 0));
+    u8 *over_too = x86_branch(e, X86_jmp, NULL);
     x86_set_branch(ask, e->at);
     x86_op_ri(e, X86_mov_i32, RCX, help_info(HELP_MISS, 0, 0, 0));
     x86_set_branch(over, e->at);
+    x86_set_branch(over_too, e->at);
     regs_save(e);
     x86_op_rm(e, X86_mov_mr64, REGS_BUDGET, CPU_FIELD(native.budget));
     x86_op_rm(e, X86_lea64, RDI, x86_mem(REGS_CPU, -(i32)offsetof(struct cpu, window)));

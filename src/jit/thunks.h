@@ -18,7 +18,7 @@ enum help {
     HELP_STORE_8, HELP_STORE_16, HELP_STORE_32, HELP_STORE_64,
     HELP_STEP,       // the interpreter is to execute the instruction
     HELP_LINK,       // the branch that ends at rax leads to pc
-    HELP_MISS,       // where is the code for rax?
+    HELP_MISS,       // where is the code for rax? Register 1: for its number (J5)
     HELP_BUDGET,     // it is used up at pc
 };
 

@@ -245,10 +245,21 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
     static const u8 by_cl[] = {X86_shl_cl32, X86_shr_cl32, X86_sar_cl32};
     struct x86 *e = &t->e;
     unsigned to = target(rd), wide = !w, which = op - SLL;
+    bool extended = !w; // no sign left to extend
     if (b.kind == V_C) {
         fetch(t, to, a);
         if (b.c & (w ? 31 : 63))
             x86_op_ri(e, by_constant[which] + wide, to, (i64)(b.c & (w ? 31 : 63)));
+        extended |= op == SRL && (b.c & 31);
+    } else if (t->cache->has_bmi2 && b.kind == V_X) {
+        static const u8 by_register[] = {X86_shlx32, X86_shrx32, X86_sarx32};
+        unsigned count = regs_place_x[b.reg] ? regs_host_x(b.reg) : RCX;
+        if (count == RCX)
+            fetch(t, RCX, b);
+        if (a.kind == V_C)
+            fetch(t, RAX, a);
+        x86_emit(e, by_register[which] + wide, to, count,
+                 a.kind == V_C ? x86_reg(RAX) : regs_x_rm(a.reg), 0);
     } else {
         fetch(t, RCX, b);
         if (is_host(b, to))
@@ -256,7 +267,7 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
         fetch(t, to, a);
         x86_op_rr(e, by_cl[which] + wide, 0, to);
     }
-    if (w)
+    if (!extended)
         x86_op_rr(e, X86_movsxd, to, to);
     done(t, rd, to);
 }

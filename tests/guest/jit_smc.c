@@ -177,6 +177,35 @@ static void straddling_into_another_page(void)
     CHECK_EQ(call(odd), 301);
 }
 
+// A jump from one page to the next, whose target changes.
+static void jump_to_another_page(void)
+{
+    unsigned *two = pages(2, MAP_PRIVATE), *second = two + PAGE / 4;
+    two[0] = 0x0000106f; // jal x0, 4096
+    flush(two);
+    for (int i = 0; i < 8; i++) {
+        put(second, i);
+        CHECK_EQ(call(two), i);
+        CHECK(mmap(second, PAGE, RWX, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == second);
+        put(second, 100 + i);
+        CHECK_EQ(call(two), 100 + i);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            put(second, 200 + i);
+            _exit(call(two) == 200 + i ? 0 : 1);
+        }
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        CHECK_EQ(call(two), 100 + i);
+    }
+    check_action(SIGSEGV, on_fault, 0);
+    fault_page = second;
+    CHECK_EQ(mprotect(second, PAGE, PROT_READ), 0);
+    CHECK_EQ(call(two), 107);
+    CHECK_EQ(faults, 1);
+}
+
 static void another_page_at_the_address(void)
 {
     unsigned *at = pages(1, MAP_PRIVATE), *other = pages(1, MAP_PRIVATE);
@@ -394,7 +423,7 @@ static void written_by_another_process(void)
 
 #define CASES                                                                                      \
     CASE(stores_and_fences), CASE(stores_over_itself), CASE(straddling_instruction),               \
-        CASE(straddling_into_another_page),                                                        \
+        CASE(straddling_into_another_page), CASE(jump_to_another_page),                               \
         CASE(mprotect_to_and_from), CASE(another_page_at_the_address), CASE(mapped_files),         \
         CASE(forked), CASE(copied_by_data), CASE(shared_with_a_writer), CASE(written_by_calls),    \
         CASE(written_by_another_process)
