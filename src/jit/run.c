@@ -228,7 +228,7 @@ static int help(struct cpu *cpu, u64 value, u32 info)
     if (kind == HELP_BUDGET)
         return leave(cpu, pc, refund, (struct trap){.kind = TRAP_BUDGET});
     if (kind == HELP_MISS)
-        pc = value;
+        pc = value & ~1UL; // "setting the least-significant bit of the result to zero"
     u64 thrown_away = c->generation;
     const u8 *host = find_code(cpu, c, pc);
     if (!host)

@@ -635,7 +635,7 @@ static void emit_call_reg(struct translation *t, unsigned rd, struct value to)
         emit_goto(t, (i64)(pc - t->page_va), 0);
         return;
     }
-    // "then setting the least-significant bit of the result to zero": jit_run does that; native.jumps
+    // "then setting the least-significant bit of the result to zero": jit_help does that; native.jumps
     // has no odd address.
     fetch(t, RAX, to.a);
     if (to.kind == V_OP && to.b.c)
