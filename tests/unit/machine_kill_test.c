@@ -1,8 +1,8 @@
 // A program that forks, writes and maps is killed with SIGKILL at random instants: each time, the counts of all
 // nodes and frames are what the address spaces that are left account for (mm/check.h), and with the machine the
-// rest goes. The machines are forks of one, so that what they share is checked as well.
+// rest goes. The machines are forks of one, so that what they share is checked as well. With and without the JIT.
 //
-//     machine_kill_test [GUEST [KILLS]]     a riscv64 program; without one, the test is skipped
+//     machine_kill_test [GUEST [KILLS]]     a riscv64 program; without one, some of $TINE_TEST_GUESTS
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "jit/jit.h"
 #include "kernel/control.h"
 #include "kernel/machine.h"
 #include "mm/check.h"
@@ -60,19 +61,14 @@ static void kill_at(struct machine *base, u64 instant)
     machine_free(m);
 }
 
-int main(int argc, char **argv)
+// That many kills of one program; how many instructions it has.
+static u64 kills_of(const char *program, const struct engine *engine, int kills)
 {
-    const char *program = argc > 1 ? argv[1] : getenv("TINE_TEST_GUEST");
-    bool longer = getenv("TINE_TEST_LONG") != NULL;
-    int kills = argc > 2 ? atoi(argv[2]) : longer ? 1000 : 200;
-    struct machine_options o = {.memory = 64 << 20, .seed = 1, .virtual_time = true, .fs.borrowed = true};
+    static u64 x = 88172645463325252ULL;
+    struct machine_options o = {.memory = 256 << 20, .seed = 1, .virtual_time = true, .engine = engine,
+                                .fs.borrowed = true};
     struct machine *base, *whole;
     char *args[] = {(char *)program, NULL}, *envp[] = {NULL};
-    u64 x = 88172645463325252ULL;
-    if (!program || access(program, X_OK)) {
-        printf("skipped machine_kill_test: no riscv64 program given\n");
-        return 77;
-    }
     ASSERT(machine_new(&base, &o) == 0);
     for (int i = 0; i < 3; i++)
         base->stream[i].kind = STREAM_NULL;
@@ -89,6 +85,30 @@ int main(int argc, char **argv)
     }
     machine_free(base);
     ASSERT(mem_live() == 0);
-    printf("ok machine_kill_test: %d instants of %lu instructions\n", kills, (unsigned long)length);
+    return length;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const names[] = {"smoke", "parted", "tree"};
+    const char *directory = getenv("TINE_TEST_GUESTS");
+    int kills = argc > 2 ? atoi(argv[2]) : getenv("TINE_TEST_LONG") ? 1000 : 100, programs = 0;
+    u64 length = 0;
+    for (u32 i = 0; i < (argc > 1 ? 1 : ARRAY_LEN(names)); i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", directory ? directory : "", names[i]);
+        const char *program = argc > 1 ? argv[1] : path;
+        if (access(program, X_OK))
+            continue;
+        length += kills_of(program, NULL, kills / 2);
+        length += kills_of(program, &jit_engine, kills - kills / 2);
+        programs++;
+    }
+    if (!programs) {
+        printf("skipped machine_kill_test: no riscv64 program given\n");
+        return 77;
+    }
+    printf("ok machine_kill_test: %d programs, %d instants each of %lu instructions in all\n", programs, kills,
+           (unsigned long)length);
     return 0;
 }
