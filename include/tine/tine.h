@@ -237,8 +237,8 @@ void tine_machine_run_for(struct tine_machine *machine, uint64_t instructions, u
 #define TINE_FORK_RESEED 1u // other random numbers from here on; else both draw the same
 int tine_machine_fork(struct tine_machine **out, struct tine_machine *machine, unsigned flags);
 
-// Makes a run end soon, and the next ones at once (TINE_CANCELLED), until it is called with false. Any
-// thread, and signal handlers.
+// Makes a run end soon, and the next ones at once (TINE_CANCELLED), until it is called with false. A fork
+// of a cancelled machine is not cancelled. Any thread, and signal handlers.
 void tine_machine_cancel(struct tine_machine *machine, bool on);
 
 // A signal from outside (Linux number), for the guest's foreground process group. May be called

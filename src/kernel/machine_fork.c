@@ -40,6 +40,7 @@ static void copy_rest(struct forking *f, struct machine *m, const struct machine
     m->on_ask = NULL;
     m->asked = false;
     m->wake_fd = -1;
+    m->cancelled = false; // meant the original's handle
     m->helpers = NULL;
     m->disk_jobs = 0;
     m->host_signals = __atomic_load_n((const u64 *)&from->host_signals, __ATOMIC_SEQ_CST);
