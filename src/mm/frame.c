@@ -25,10 +25,29 @@ static int arena_grow(struct store *s)
     return r;
 }
 
+#define FRAMES_LEAST 8192u // 32 MiB: what is tried without a wish
+
+// Without a wish: as much as the host has, or less where it has not so many addresses for us (ulimit -v); a
+// third of those is left for the rest.
+static u64 frames_for(u64 wish)
+{
+    u64 bytes = wish ? wish : host_memory_total();
+    u64 frames = MIN(MAX(bytes >> PAGE_SHIFT, 256u), 0x7fff0000u);
+    while (!wish && frames > FRAMES_LEAST) {
+        u64 size = ALIGN_UP(frames, COMMIT_FIRST) * PAGE_SIZE * 3 / 2;
+        void *probe = host_reserve(size);
+        if (probe) {
+            host_release(probe, size);
+            break;
+        }
+        frames /= 2;
+    }
+    return frames;
+}
+
 int store_new(struct store **out, u64 memory_limit)
 {
-    u64 bytes = memory_limit ? memory_limit : host_memory_total();
-    u64 frames = MIN(MAX(bytes >> PAGE_SHIFT, 256u), 0x7fff0000u);
+    u64 frames = frames_for(memory_limit);
     struct store *s = mem_zalloc(sizeof *s);
     if (!s)
         return -ENOMEM;
