@@ -20,6 +20,7 @@ struct node { // by task id
     u8 why;
     i32 fd;
     bool reached;
+    bool suspended; // in vfork, for a child of its own
 };
 
 // A search from one blocked task along "could be woken by", until somebody alive is found.
@@ -60,7 +61,7 @@ static void reach(struct search *s, struct task *t, enum deadlock_why why, i32 f
     struct node *n = &s->node[t->id];
     if (t->state == TASK_DEAD || n->reached)
         return;
-    *n = (struct node){.from = s->now, .why = (u8)why, .fd = fd, .reached = true};
+    *n = (struct node){.from = s->now, .why = (u8)why, .fd = fd, .reached = true, .suspended = n->suspended};
     s->queue[s->tail++] = t->id;
     s->alive = s->alive || alive_by_itself(s->m, t);
 }
@@ -376,6 +377,15 @@ static bool is_dead(struct search *s, struct task *child, struct deadlock *out)
     return true;
 }
 
+// The parent that stands still for t, a vfork child; NULL.
+static struct task *suspended_by(struct machine *m, const struct task *t)
+{
+    struct task *parent = t->vfork_parent ? pool_find(&m->tasks, t->vfork_parent) : NULL;
+    return parent && parent->call.progress == t->tid ? parent : NULL;
+}
+
+// A child that stands still for a vfork child of its own is no place to start from: where there is a deadlock,
+// the search from the last of such a chain finds it. (Or a chain of hundreds would be gone along hundreds of times.)
 bool deadlock_find(struct machine *m, struct deadlock *out)
 {
     struct search s = {.m = m};
@@ -391,11 +401,15 @@ bool deadlock_find(struct machine *m, struct deadlock *out)
         return false;
     s.node = mem_zalloc((last + 1) * sizeof *s.node);
     s.queue = mem_alloc((last + 1) * sizeof *s.queue);
+    for (u32 id = pool_next(&m->tasks, 0); id && s.node; id = pool_next(&m->tasks, id)) {
+        const struct task *parent = suspended_by(m, task_at(m, id));
+        if (parent)
+            s.node[parent->id].suspended = true;
+    }
     for (u32 id = pool_next(&m->tasks, 0); id && s.node && s.queue && !found;
          id = pool_next(&m->tasks, id)) {
         struct task *t = task_at(m, id);
-        struct task *parent = t->vfork_parent ? pool_find(&m->tasks, t->vfork_parent) : NULL;
-        if (parent && t->state == TASK_BLOCKED && parent->call.progress == t->tid)
+        if (t->state == TASK_BLOCKED && !s.node[id].suspended && suspended_by(m, t))
             found = is_dead(&s, t, out);
     }
     mem_free(s.node);
