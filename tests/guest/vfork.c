@@ -455,7 +455,31 @@ static void vfork_child_writes_a_cow_page(void)
     CHECK_EXIT(brother, 0);
 }
 
+/* A thousand that stand still, each for the next one. */
+static void chain_link(int depth)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        if (depth > 1) {
+            chain_link(depth - 1);
+        } else {
+            long end = check_now_ms() + 300;
+            while (check_now_ms() < end)
+                sched_yield();
+        }
+        _exit(0);
+    }
+    if (pid < 0 || check_status(pid) != 0)
+        _exit(98);
+}
+
+static void long_chain(void)
+{
+    chain_link(1000);
+}
+
 static const struct check_case cases[] = {
+    CASE(long_chain),
     CASE(memory_is_shared),
     CASE(returns_like_fork),
     CASE(suspended_until_exit),
