@@ -26,6 +26,7 @@
 #include "base/panic.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
+#include "cpu/divide.h"
 #include "cpu/fp.h"
 #include "cpu/interp.h"
 #include "isa/decode.h"
@@ -258,68 +259,6 @@ static NOINLINE bool csr_access(struct cpu *cpu, const struct slot *s, enum csr_
     *out = old;
     return true;
 }
-
-// ---- Arithmetic that C leaves undefined -----------------------------------------------------
-
-static inline u64 div_signed(i64 a, i64 b)
-{
-    if (unlikely(b == 0))
-        return ~0UL;
-    if (unlikely(b == -1))
-        return -(u64)a;
-    return (u64)(a / b);
-}
-
-static inline u64 rem_signed(i64 a, i64 b)
-{
-    if (unlikely(b == 0))
-        return (u64)a;
-    if (unlikely(b == -1))
-        return 0;
-    return (u64)(a % b);
-}
-
-static inline u64 div_unsigned(u64 a, u64 b)
-{
-    return unlikely(b == 0) ? ~0UL : a / b;
-}
-
-static inline u64 rem_unsigned(u64 a, u64 b)
-{
-    return unlikely(b == 0) ? a : a % b;
-}
-
-// "W" division: on the lower halves, so that the host divides 32 bits.
-static inline u64 divw_signed(i32 a, i32 b)
-{
-    if (unlikely(b == 0))
-        return ~0UL;
-    if (unlikely(b == -1))
-        return (u64)(i64)(i32)(0u - (u32)a);
-    return (u64)(i64)(a / b);
-}
-
-static inline u64 remw_signed(i32 a, i32 b)
-{
-    if (unlikely(b == 0))
-        return (u64)(i64)a;
-    if (unlikely(b == -1))
-        return 0;
-    return (u64)(i64)(a % b);
-}
-
-static inline u64 divw_unsigned(u32 a, u32 b)
-{
-    return unlikely(b == 0) ? ~0UL : (u64)(i64)(i32)(a / b);
-}
-
-static inline u64 remw_unsigned(u32 a, u32 b)
-{
-    return (u64)(i64)(i32)(unlikely(b == 0) ? a : a % b);
-}
-
-__extension__ typedef __int128 i128;
-__extension__ typedef unsigned __int128 u128;
 
 // ---- The vocabulary of rv64.def, over values ------------------------------------------------
 
