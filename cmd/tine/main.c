@@ -328,8 +328,10 @@ int main(int argc, char **argv, char **environment)
         return completion_show(argv + 2);
     status = options_parse(&c, argc, argv, environment);
 
-    if (status)
+    if (status) {
+        options_free(&c);
         return status;
+    }
     if (c.help) {
         c.qemu ? qemu_help() : options_help();
     } else if (c.version) {
