@@ -27,8 +27,11 @@ static void windows_clear(struct tlb *t, u64 which)
     }
 }
 
-static void windows_clear_page(struct tlb *t, gva_t va)
+static inline void windows_clear_page(struct tlb *t, gva_t va)
 {
+    _Static_assert(ARRAY_LEN(t->windowed) == 2, "");
+    if (likely(!(t->windowed[0] | t->windowed[1])))
+        return;
     for (u32 word = 0; word < ARRAY_LEN(t->windowed); word++)
         for (u64 left = t->windowed[word]; left; left &= left - 1) {
             u32 i = word * 64 + (u32)__builtin_ctzll(left);
