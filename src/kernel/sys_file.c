@@ -465,7 +465,7 @@ i64 sys_copy_file_range(struct machine *m, struct task *t, const u64 *a)
     u64 done = 0;
     i64 r;
     do {
-        r = file_copy(m->fs, from, &from_at, to, &to_at, (u64)allowed - done);
+        r = file_copy(m->fs, from, a[1] ? &from_at : NULL, to, a[3] ? &to_at : NULL, (u64)allowed - done);
         done += r > 0 ? (u64)r : 0;
     } while (r > 0 && done < (u64)allowed && !call_must_end(m, t));
     if (!done)

@@ -319,6 +319,17 @@ static void copying(void)
     CHECK_EQ(memcmp(got, "cde", 3), 0);
     CHECK_EQ(readahead(from, 0, 4096), 0);
     CHECK_ERR(readahead(-1, 0, 4096), EBADF);
+    CHECK_EQ(lseek(from, 1, SEEK_SET), 1);        /* without offsets the positions move */
+    CHECK_EQ(lseek(to, 0, SEEK_SET), 0);
+    CHECK_EQ(copy_file_range(from, NULL, to, NULL, 1000, 0), 5);
+    CHECK_EQ(copy_file_range(from, NULL, to, NULL, 1000, 0), 0);
+    CHECK_EQ(lseek(to, 0, SEEK_CUR), 5);
+    CHECK_EQ(pread(to, got, 8, 0), 5);
+    CHECK_EQ(memcmp(got, "bcdef", 5), 0);
+    offset = 0;
+    CHECK_EQ(lseek(from, 0, SEEK_SET), 0);
+    CHECK_EQ(copy_file_range(from, NULL, to, &offset, 1000, 0), 6);
+    CHECK_EQ(offset, 6);
     CHECK(ioctl(to, FICLONE, from) == 0 || errno == EOPNOTSUPP); /* then one copies */
 }
 
