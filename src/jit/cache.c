@@ -47,6 +47,20 @@ u32 cache_link(struct jit_cache *c, gva_t pc)
     }
 }
 
+void cache_links(const struct jit_cache *c, gva_t *pc)
+{
+    for (u32 i = 0; c->link && i < 2 * CPU_LINKS; i++)
+        if (c->link[i].pc)
+            pc[c->link[i].number] = c->link[i].pc;
+}
+
+void cache_links_clear(struct jit_cache *c)
+{
+    mem_free(c->link);
+    c->link = NULL;
+    c->nlinks = 0;
+}
+
 static void unlink_entry(struct jit_cache *c, u32 id)
 {
     u32 *link = &c->bucket[bucket_of(c, c->entry[id].pc, c->entry[id].frame)];

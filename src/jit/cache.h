@@ -93,6 +93,10 @@ MUST_CHECK int cache_commit(struct jit_cache *c, u32 size);
 // The number of jumps to pc (J5); CPU_LINKS: there are no more.
 u32 cache_link(struct jit_cache *c, gva_t pc);
 
+// All their targets, by number.
+void cache_links(const struct jit_cache *c, gva_t *pc);
+void cache_links_clear(struct jit_cache *c);
+
 // Room for a unit of at most `most` bytes; NULL: not now.
 MUST_CHECK u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most);
 // The unit now ends at `end`.

@@ -18,10 +18,10 @@
 struct header {
     char magic[8];
     u64 key;       // (V1)
-    u64 index_sum; // of pages and entries
+    u64 index_sum; // of pages, entries and links
     u32 pages, entries;
     u32 end;       // code lies below this offset of the cache
-    u32 zero;
+    u32 links;     // (V5)
     u64 sum;       // of all before
 };
 
@@ -79,7 +79,7 @@ static bool head_valid(const struct saved *v, const struct jit_cache *c)
     const struct header *h = &v->head;
     return memcmp(h->magic, MAGIC, sizeof h->magic) == 0 && h->key == v->key &&
            h->sum == head_sum(h) && h->pages <= PAGES_MOST && h->entries <= ENTRIES_MOST &&
-           h->end >= CACHE_THUNKS && h->end <= c->size / 2;
+           h->links <= CPU_LINKS && h->end >= CACHE_THUNKS && h->end <= c->size / 2;
 }
 
 static bool index_valid(const struct saved *v)
@@ -106,24 +106,35 @@ static bool entries_valid(const struct saved *v, const struct saved_page *p)
     return bytes == p->bytes;
 }
 
+// The numbers of jumps, as they were when the code was made (V5). For a cache that has none yet.
+static bool take_links(struct jit_cache *c, const gva_t *pc, u32 n)
+{
+    for (u32 i = 0; i < n; i++)
+        if (cache_link(c, pc[i]) != i) {
+            cache_links_clear(c);
+            return false;
+        }
+    return true;
+}
+
 // The file's index. False: there is none, or no memory.
-static bool read_index(struct saved *v)
+static bool read_index(struct saved *v, struct jit_cache *c)
 {
     u64 pages = (u64)v->head.pages * sizeof *v->page;
     u64 entries = (u64)v->head.entries * sizeof *v->entry;
-    u8 *both = mem_alloc(pages + entries + 1);
-    bool good = both && read_all(v->fd, both, pages + entries, sizeof v->head) &&
-                host_hash(both, pages + entries) == v->head.index_sum;
+    u64 links = (u64)v->head.links * sizeof(gva_t), all = links + pages + entries;
+    u8 *index = mem_alloc(all + 1); // links first: they are aligned
+    bool good = index && read_all(v->fd, index, all, sizeof v->head) && host_hash(index, all) == v->head.index_sum;
     v->page = mem_alloc(pages + 1);
     v->entry = mem_alloc(entries + 1);
     if (good && v->page && v->entry) {
-        memcpy(v->page, both, pages);
-        memcpy(v->entry, both + pages, entries);
-        good = index_valid(v);
+        memcpy(v->page, index + links, pages);
+        memcpy(v->entry, index + links + pages, entries);
+        good = index_valid(v) && take_links(c, (const gva_t *)(const void *)index, v->head.links);
     } else {
         good = false;
     }
-    mem_free(both);
+    mem_free(index);
     return good;
 }
 
@@ -171,7 +182,7 @@ void saved_open(struct jit_cache *c, int fd)
     v->fd = fd;
     v->key = make_key(c);
     c->saved = v;
-    if (!read_all(fd, &v->head, sizeof v->head, 0) || !head_valid(v, c) || !read_index(v) || !make_slots(v))
+    if (!read_all(fd, &v->head, sizeof v->head, 0) || !head_valid(v, c) || !read_index(v, c) || !make_slots(v))
         drop_index(v);
     else
         make_room(c, v->head.end);
@@ -368,24 +379,25 @@ static bool write_all(int fd, const void *from, u64 n, u64 at)
 static void write_file(struct writer *w, struct saved *v)
 {
     u64 pages = (u64)w->pages * sizeof *w->page, entries = (u64)w->entries * sizeof *w->entry;
-    u64 index = sizeof v->head + pages + entries;
+    u64 links = w->c->nlinks * sizeof(gva_t), all = links + pages + entries, index_end = sizeof v->head + all;
     struct header none = {.pages = 0};
     struct header head = {.key = v->key, .pages = w->pages, .entries = w->entries,
-                          .end = ALIGN_UP(w->c->at, 16u)};
-    u8 *both = mem_alloc(pages + entries + 1);
-    if (!both)
+                          .end = ALIGN_UP(w->c->at, 16u), .links = w->c->nlinks};
+    u8 *index = mem_alloc(all + 1);
+    if (!index)
         return;
     for (u32 i = 0; i < w->pages; i++)
-        w->page[i].at += index;
-    memcpy(both, w->page, pages);
-    memcpy(both + pages, w->entry, entries);
+        w->page[i].at += index_end;
+    cache_links(w->c, (gva_t *)(void *)index);
+    memcpy(index + links, w->page, pages);
+    memcpy(index + links + pages, w->entry, entries);
     memcpy(head.magic, MAGIC, sizeof head.magic);
-    head.index_sum = host_hash(both, pages + entries);
+    head.index_sum = host_hash(index, all);
     head.sum = head_sum(&head);
-    if (write_all(v->fd, &none, sizeof none, 0) && host_ftruncate(v->fd, (i64)(index + w->bytes)) == 0 &&
-        write_all(v->fd, both, pages + entries, sizeof head) && write_all(v->fd, w->data, w->bytes, index))
+    if (write_all(v->fd, &none, sizeof none, 0) && host_ftruncate(v->fd, (i64)(index_end + w->bytes)) == 0 &&
+        write_all(v->fd, index, all, sizeof head) && write_all(v->fd, w->data, w->bytes, index_end))
         (void)write_all(v->fd, &head, sizeof head, 0);
-    mem_free(both);
+    mem_free(index);
 }
 
 static bool worth_writing(const struct jit_cache *c)

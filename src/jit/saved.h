@@ -1,6 +1,6 @@
 // Translations kept in a file from one run to the next (--code-cache).
 //
-//   header | pages | entries | record of a page | record of a page | ...
+//   header | links | pages | entries | record of a page | record of a page | ...
 //   record: the page's guest code, 4096 bytes | the code of its units, one behind the other
 //
 // (V1) What is stored for a page is used for a page with the very same bytes at the same address, and by
@@ -12,6 +12,8 @@
 // (V3) A page's units lead to each other; they come together or not at all. A record is used for one frame.
 // (V4) Who reads the file holds a shared lock on it until the store ends; who writes it, an exclusive one. What a
 //      power cut may leave behind, checksums tell.
+// (V5) But it names jumps to other pages by number (J5): so the numbers are kept, too, and a run that takes the
+//      file begins with them.
 #ifndef JIT_SAVED_H
 #define JIT_SAVED_H
 

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "host/clock.h"
+#include "host/file.h"
+
 #define OVERFLOWED (TLB_SIZE + 1)
 
 static void clear(struct tlb *t, u32 slot)
@@ -12,7 +15,7 @@ static void clear(struct tlb *t, u32 slot)
 
 static void window_clear(struct tlb *t, u32 i)
 {
-    *tlb_window(t, i) = (struct tlb_window){TLB_NOWHERE, (u64)(uintptr_t)t->sink - TLB_NOWHERE};
+    *tlb_window(t, i) = (struct tlb_window){t->nowhere, (u64)(uintptr_t)t->sink - t->nowhere};
 }
 
 #define ALL_WINDOWS   (~(u64)0)
@@ -47,6 +50,10 @@ static u32 slot_of(struct tlb *t, gva_t va)
 
 void tlb_init(struct tlb *t)
 {
+    u64 random;
+    if (host_random(&random, sizeof random))
+        random = host_monotonic() * 0x9e3779b97f4a7c15;
+    t->nowhere = (random | 1ULL << 63) & TLB_PAGE_MASK;
     t->nfilled = t->nwritten = OVERFLOWED;
     for (u32 i = 0; i < TLB_WINDOWS; i++)
         window_clear(t, i);

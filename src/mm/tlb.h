@@ -13,8 +13,8 @@
 // (T5) A window is an entry's copy that code which keeps going to the same page finds without an index:
 //      page, and host - page. It is forgotten whenever the entry would be, but for evictions. Its page may be
 //      written if its number is even, and then (T1) and (T2) hold for it.
-// (T6) The page of an empty window is TLB_NOWHERE, where no region can be, and leads to tlb.sink; so a
-//      guest that looks just there sees bytes that mean nothing.
+// (T6) The page of an empty window is tlb.nowhere and leads to tlb.sink. It is where no region can be, one of
+//      2^51 pages, chosen by the host's randomness: no guest finds it to see that an access there does not fault.
 #ifndef MM_TLB_H
 #define MM_TLB_H
 
@@ -39,7 +39,6 @@ struct tlb_window {
 
 #define TLB_NEAR    2  // windows within a byte's distance of generated code's base
 #define TLB_WINDOWS 96 // all
-#define TLB_NOWHERE ((gva_t)0x9e3779b97f4a7000)
 
 struct tlb {
     struct tlb_window near[TLB_NEAR];
@@ -50,7 +49,8 @@ struct tlb {
     u16 filled[TLB_SIZE], written[TLB_SIZE];
     u64 windowed[(TLB_WINDOWS + 63) / 64]; // bits of the windows that may be filled
     struct tlb_window far[TLB_WINDOWS - TLB_NEAR];
-    u8 sink[PAGE_SIZE]; // (T6)
+    gva_t nowhere;          // (T6)
+    u8 sink[PAGE_SIZE];
 };
 
 static inline gva_t tlb_none(u32 slot)
