@@ -24,39 +24,13 @@
 #include "base/alloc.h"
 #include "base/stats.h"
 #include "host/clock.h"
+#include "jit/operands.h"
 #include "mm/mm.h"
 
 // ---- Operands -------------------------------------------------------------------------------
 
-enum value_kind {
-    V_X,    // an x register
-    V_F,    // an f register
-    V_C,    // a constant
-    V_OP,   // an operation on two of these
-    V_LOAD, // a load; a is the base, c the distance
-    V_BOX,  // a boxed single
-    V_FP,   // a row of fp.def
-    V_STEP, // what only the interpreter does
-};
-
-enum operation { ADD, SUB, AND, OR, XOR, SLL, SRL, SRA, SLT, SLTU, MUL, MULH, MULHSU, MULHU, DIV,
-                 DIVU, REM, REMU, SEXT };
-#define OPERATION_W 32 // added: on the lower halves, the result sign-extended
-
 enum type { i8_, u8_, i16_, u16_, i32_, u32_, u64_ };
 static const u8 type_size[] = {1, 1, 2, 2, 4, 4, 8};
-
-struct leaf {
-    u8 kind, reg;
-    u64 c;
-};
-
-struct value {
-    u8 kind;
-    u8 op; // enum operation, or type
-    struct leaf a, b;
-    const struct fp_row *fp;
-};
 
 #define FP(function, kind, single, row)                                                            \
     static const struct fp_row row_##function = {FP_##kind, single, X86_##row};
@@ -133,327 +107,6 @@ static struct value box(struct value v)
     return v;
 }
 
-// ---- Integer operations ---------------------------------------------------------------------
-
-// The register that an integer result is made in; done() puts it where it belongs.
-static unsigned target(unsigned rd)
-{
-    return regs_place_x[rd] ? regs_host_x(rd) : RAX;
-}
-
-static void done(struct translation *t, unsigned rd, unsigned from)
-{
-    if (!regs_place_x[rd])
-        x86_op_rm(&t->e, X86_mov_mr64, from, regs_memory_x(rd));
-    else if (regs_host_x(rd) != from)
-        x86_op_rr(&t->e, X86_mov_rm64, regs_host_x(rd), from);
-}
-
-// A leaf into a host register.
-static void fetch(struct translation *t, unsigned to, struct leaf a)
-{
-    if (a.kind == V_C)
-        emit_constant(t, to, a.c);
-    else if (a.kind == V_F)
-        x86_op_rm(&t->e, regs_place_f[a.reg] ? X86_movq_rx : X86_mov_rm64,
-                  regs_place_f[a.reg] ? regs_host_f(a.reg) : to,
-                  regs_place_f[a.reg] ? x86_reg(to) : regs_memory_f(a.reg));
-    else if (!regs_place_x[a.reg] || regs_host_x(a.reg) != to)
-        x86_op_rm(&t->e, X86_mov_rm64, to, regs_x_rm(a.reg));
-}
-
-static bool small(struct leaf a)
-{
-    return a.kind == V_C && (i64)a.c == (i32)a.c;
-}
-
-static bool is_host(struct leaf a, unsigned host)
-{
-    return a.kind == V_X && regs_place_x[a.reg] && regs_host_x(a.reg) == host;
-}
-
-// The operand of an instruction: a register, memory, or, for large constants, rcx.
-static struct x86_rm operand(struct translation *t, struct leaf a)
-{
-    if (a.kind == V_X)
-        return regs_x_rm(a.reg);
-    fetch(t, RCX, a);
-    return x86_reg(RCX);
-}
-
-struct arith {
-    u8 rm, mi; // rows for 32 bits; the ones for 64 follow
-    bool commutes;
-};
-
-static const struct arith ariths[] = {
-    [ADD] = {X86_add_rm32, X86_add_mi32, true}, [SUB] = {X86_sub_rm32, X86_sub_mi32, false},
-    [AND] = {X86_and_rm32, X86_and_mi32, true}, [OR] = {X86_or_rm32, X86_or_mi32, true},
-    [XOR] = {X86_xor_rm32, X86_xor_mi32, true},
-};
-
-static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, struct leaf a,
-                       struct leaf b)
-{
-    const struct arith *k = &ariths[op];
-    struct x86 *e = &t->e;
-    unsigned to = target(rd), wide = !w;
-    if (a.kind == V_C && k->commutes) {
-        struct leaf swap = a;
-        a = b;
-        b = swap;
-    }
-    if (op == SUB && a.kind == V_C && a.c == 0) {
-        fetch(t, to, b);
-        x86_op_rr(e, X86_neg32 + wide, 0, to);
-    } else if (small(b) && a.kind == V_X && !regs_place_x[rd] && a.reg == rd && !w) {
-        x86_op_mi(e, k->mi + 1u, regs_memory_x(rd), (i64)b.c); // in memory
-        return;
-    } else if (op == ADD && small(b) && a.kind == V_X && regs_place_x[a.reg] && !is_host(a, to) &&
-               b.c) {
-        x86_op_rm(e, X86_lea32 + wide, to, x86_mem(regs_host_x(a.reg), (i32)b.c));
-    } else if (op == ADD && a.kind == V_X && b.kind == V_X && regs_place_x[a.reg] &&
-               regs_place_x[b.reg] && !is_host(a, to) && !is_host(b, to)) {
-        x86_op_rm(e, X86_lea32 + wide, to,
-                  x86_mem_index(regs_host_x(a.reg), regs_host_x(b.reg), 0, 0));
-    } else if (small(b)) {
-        fetch(t, to, a);
-        if (op == AND && b.c == 0xff)
-            x86_op_rr(e, X86_movzx8, to, to);
-        else if (b.c || op == AND)
-            x86_op_ri(e, k->mi + wide, to, (i64)b.c);
-    } else if (is_host(b, to) && !is_host(a, to)) {
-        if (k->commutes) {
-            x86_op_rm(e, k->rm + wide, to, operand(t, a));
-        } else { // a - b into b's place
-            x86_op_rr(e, X86_neg32 + wide, 0, to);
-            x86_op_rm(e, X86_add_rm32 + wide, to, operand(t, a));
-        }
-    } else {
-        fetch(t, to, a);
-        x86_op_rm(e, k->rm + wide, to, operand(t, b));
-    }
-    if (w)
-        x86_op_rr(e, X86_movsxd, to, to);
-    done(t, rd, to);
-}
-
-static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, struct leaf a,
-                       struct leaf b)
-{
-    static const u8 by_constant[] = {X86_shl_mi32, X86_shr_mi32, X86_sar_mi32};
-    static const u8 by_cl[] = {X86_shl_cl32, X86_shr_cl32, X86_sar_cl32};
-    struct x86 *e = &t->e;
-    unsigned to = target(rd), wide = !w, which = op - SLL;
-    bool extended = !w; // no sign left to extend
-    if (b.kind == V_C) {
-        fetch(t, to, a);
-        if (b.c & (w ? 31 : 63))
-            x86_op_ri(e, by_constant[which] + wide, to, (i64)(b.c & (w ? 31 : 63)));
-        extended |= op == SRL && (b.c & 31);
-    } else if (t->cache->has_bmi2 && b.kind == V_X) {
-        static const u8 by_register[] = {X86_shlx32, X86_shrx32, X86_sarx32};
-        unsigned count = regs_place_x[b.reg] ? regs_host_x(b.reg) : RCX;
-        if (count == RCX)
-            fetch(t, RCX, b);
-        if (a.kind == V_C)
-            fetch(t, RAX, a);
-        x86_emit(e, by_register[which] + wide, to, count,
-                 a.kind == V_C ? x86_reg(RAX) : regs_x_rm(a.reg), 0);
-    } else {
-        fetch(t, RCX, b);
-        if (is_host(b, to))
-            to = RAX;
-        fetch(t, to, a);
-        x86_op_rr(e, by_cl[which] + wide, 0, to);
-    }
-    if (!extended)
-        x86_op_rr(e, X86_movsxd, to, to);
-    done(t, rd, to);
-}
-
-// Sets the flags by a - b.
-static void emit_compare(struct translation *t, struct leaf a, struct leaf b)
-{
-    struct x86 *e = &t->e;
-    unsigned ra = a.kind == V_X && regs_place_x[a.reg] ? regs_host_x(a.reg) : RAX;
-    if (b.kind == V_C && b.c == 0 && ra != RAX) {
-        x86_op_rr(e, X86_test_mr64, ra, ra);
-    } else if (small(b) && a.kind == V_X) {
-        x86_op_mi(e, X86_cmp_mi64, regs_x_rm(a.reg), (i64)b.c);
-    } else {
-        if (ra == RAX)
-            fetch(t, RAX, a);
-        x86_op_rm(e, X86_cmp_rm64, ra, operand(t, b));
-    }
-}
-
-static void emit_set(struct translation *t, unsigned rd, bool is_signed, struct leaf a,
-                     struct leaf b)
-{
-    emit_compare(t, a, b);
-    unsigned to = target(rd);
-    x86_op_rr(&t->e, is_signed ? X86_set_l : X86_set_b, 0, RAX);
-    x86_op_rr(&t->e, X86_movzx8, to, RAX);
-    done(t, rd, to);
-}
-
-static void emit_multiply(struct translation *t, unsigned rd, bool w, struct leaf a, struct leaf b)
-{
-    struct x86 *e = &t->e;
-    unsigned to = target(rd), wide = !w;
-    if (a.kind == V_C) {
-        struct leaf swap = a;
-        a = b;
-        b = swap;
-    }
-    if (small(b) && a.kind == V_X) {
-        x86_emit(e, X86_imul_rmi32 + wide, to, 0, regs_x_rm(a.reg), (i64)b.c);
-    } else if (is_host(b, to)) {
-        x86_op_rm(e, X86_imul_rm32 + wide, to, operand(t, a));
-    } else {
-        fetch(t, to, a);
-        x86_op_rm(e, X86_imul_rm32 + wide, to, operand(t, b));
-    }
-    if (w)
-        x86_op_rr(e, X86_movsxd, to, to);
-    done(t, rd, to);
-}
-
-// Around what needs rdx, which holds a guest register.
-static void rdx_begin(struct translation *t)
-{
-    x86_op_rm(&t->e, X86_mov_mr64, RDX, CPU_FIELD(native.spare[0]));
-}
-
-static void rdx_end(struct translation *t)
-{
-    x86_op_rm(&t->e, X86_mov_rm64, RDX, CPU_FIELD(native.spare[0]));
-}
-
-static void emit_multiply_high(struct translation *t, unsigned rd, unsigned op, struct leaf a,
-                               struct leaf b)
-{
-    struct x86 *e = &t->e;
-    fetch(t, RCX, b);
-    fetch(t, RAX, a);
-    rdx_begin(t);
-    if (op == MULHSU) { // unsigned, less b if a is negative
-        x86_op_rm(e, X86_mov_mr64, RAX, CPU_FIELD(native.spare[1]));
-        x86_op_rr(e, X86_mul64, 0, RCX);
-        x86_op_rm(e, X86_mov_rm64, RAX, CPU_FIELD(native.spare[1]));
-        x86_op_ri(e, X86_sar_mi64, RAX, 63);
-        x86_op_rr(e, X86_and_rm64, RAX, RCX);
-        x86_op_rr(e, X86_sub_rm64, RDX, RAX);
-    } else {
-        x86_op_rr(e, op == MULH ? X86_imul64 : X86_mul64, 0, RCX);
-    }
-    x86_op_rr(e, X86_mov_rm64, RAX, RDX);
-    rdx_end(t);
-    done(t, rd, RAX);
-}
-
-// "The quotient of division by zero has all bits set, and the remainder of division by zero equals
-// the dividend"; the most negative number by -1 is itself, remainder 0.
-static void emit_divide(struct translation *t, unsigned rd, unsigned op, bool w, struct leaf a,
-                        struct leaf b)
-{
-    struct x86 *e = &t->e;
-    bool is_signed = op == DIV || op == REM, quotient = op == DIV || op == DIVU;
-    unsigned wide = !w;
-    fetch(t, RCX, b);
-    fetch(t, RAX, a);
-    rdx_begin(t);
-    // One comparison for both: b + 1 <= 1 unsigned.
-    if (is_signed) {
-        x86_op_rm(e, X86_lea32 + wide, RDX, x86_mem(RCX, 1));
-        x86_op_ri(e, X86_cmp_mi32 + wide, RDX, 1);
-    } else {
-        x86_op_rr(e, X86_test_mr32 + wide, RCX, RCX);
-    }
-    struct stub *s = stub_add(t, STUB_DIVIDE, x86_branch(e, is_signed ? X86_j_be : X86_j_e, NULL));
-    s->size = (u8)(wide | (unsigned)quotient << 1 | (unsigned)is_signed << 2);
-    if (is_signed)
-        x86_op_none(e, w ? X86_cdq : X86_cqo);
-    else
-        x86_op_rr(e, X86_xor_rm32, RDX, RDX);
-    x86_op_rr(e, (is_signed ? X86_idiv32 : X86_div32) + wide, 0, RCX);
-    if (!quotient)
-        x86_op_rr(e, X86_mov_rm64, RAX, RDX);
-    s->back = e->at;
-    rdx_end(t);
-    if (w)
-        x86_op_rr(e, X86_movsxd, RAX, RAX);
-    done(t, rd, RAX);
-}
-
-void emit_divide_stub(struct translation *t, const struct stub *s)
-{
-    struct x86 *e = &t->e;
-    unsigned wide = s->size & 1;
-    bool quotient = s->size & 2, is_signed = s->size & 4;
-    u8 *minus_one = NULL;
-    if (is_signed) {
-        x86_op_rr(e, X86_test_mr32 + wide, RCX, RCX);
-        minus_one = x86_branch(e, X86_j_ne, NULL);
-    }
-    if (quotient)
-        x86_op_ri(e, X86_mov_mi64, RAX, -1);
-    x86_branch(e, X86_jmp, s->back);
-    if (!is_signed || e->full)
-        return;
-    x86_set_branch(minus_one, e->at);
-    if (quotient)
-        x86_op_rr(e, X86_neg32 + wide, 0, RAX);
-    else
-        x86_op_rr(e, X86_xor_rm32, RAX, RAX);
-    x86_branch(e, X86_jmp, s->back);
-}
-
-static void emit_operation(struct translation *t, unsigned rd, const struct value *v)
-{
-    unsigned op = v->op & (OPERATION_W - 1u);
-    bool w = v->op & OPERATION_W;
-    switch (op) {
-    case ADD:
-    case SUB:
-    case AND:
-    case OR:
-    case XOR:
-        if (w && op == ADD && v->b.kind == V_C && v->b.c == 0 && v->a.kind == V_X) {
-            x86_op_rm(&t->e, X86_movsxd, target(rd), regs_x_rm(v->a.reg));
-            done(t, rd, target(rd));
-            break;
-        }
-        emit_arith(t, rd, op, w, v->a, v->b);
-        break;
-    case SLL:
-    case SRL:
-    case SRA:
-        emit_shift(t, rd, op, w, v->a, v->b);
-        break;
-    case SLT:
-    case SLTU:
-        emit_set(t, rd, op == SLT, v->a, v->b);
-        break;
-    case MUL:
-        emit_multiply(t, rd, w, v->a, v->b);
-        break;
-    case MULH:
-    case MULHSU:
-    case MULHU:
-        emit_multiply_high(t, rd, op, v->a, v->b);
-        break;
-    case SEXT:
-        fetch(t, RAX, v->a);
-        x86_op_rr(&t->e, X86_movsxd, target(rd), RAX);
-        done(t, rd, target(rd));
-        break;
-    default:
-        emit_divide(t, rd, op, w, v->a, v->b);
-    }
-}
-
 // ---- Loads and stores -----------------------------------------------------------------------
 
 // 64 bits off sp, of which the lower 32 were stored a moment ago: the host forwards these to a load of 32
@@ -469,7 +122,7 @@ static void emit_halves(struct translation *t, unsigned rd, struct x86_rm at)
     x86_op_ri(e, X86_shl_mi64, to, 32);
     x86_op_rm(e, X86_mov_rm32, lower, at);
     x86_op_rr(e, X86_or_rm64, to, lower);
-    done(t, rd, to);
+    result_done(t, rd, to);
 }
 
 static void emit_load(struct translation *t, unsigned rd, bool to_f, const struct value *v)
@@ -500,7 +153,7 @@ static void emit_load(struct translation *t, unsigned rd, bool to_f, const struc
     } else if (rd) {
         unsigned to = regs_place_x[rd] ? regs_host_x(rd) : RCX;
         x86_op_rm(e, rows[v->op], to, at);
-        done(t, rd, to);
+        result_done(t, rd, to);
     }
     emit_access_done(t, kept);
 }
@@ -564,19 +217,19 @@ static void write_x(struct translation *t, unsigned rd, struct value v)
         return;
     t->known &= ~(1u << rd);
     if (v.kind == V_C) {
-        if (small(v.a) && !regs_place_x[rd]) {
+        if (leaf_small(v.a) && !regs_place_x[rd]) {
             x86_op_mi(&t->e, X86_mov_mi64, regs_memory_x(rd), (i64)v.a.c);
         } else {
-            emit_constant(t, target(rd), v.a.c);
-            done(t, rd, target(rd));
+            emit_constant(t, result_place(rd), v.a.c);
+            result_done(t, rd, result_place(rd));
         }
         t->known |= 1u << rd;
         t->value[rd] = v.a.c;
     } else if (v.kind == V_OP) {
         emit_operation(t, rd, &v);
     } else if (v.kind == V_X || v.kind == V_F) {
-        fetch(t, target(rd), v.a);
-        done(t, rd, target(rd));
+        leaf_fetch(t, result_place(rd), v.a);
+        result_done(t, rd, result_place(rd));
     }
 }
 
@@ -596,7 +249,7 @@ static void write_f(struct translation *t, unsigned rd, struct value v)
         emit_load(t, rd, true, &v);
         return;
     }
-    fetch(t, RAX, v.a); // from an x register
+    leaf_fetch(t, RAX, v.a); // from an x register
     if (v.kind == V_BOX) {
         x86_op_rr(e, X86_mov_rm32, RAX, RAX);
         x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.fp[NATIVE_BOX]));
@@ -637,7 +290,7 @@ static void emit_call_reg(struct translation *t, unsigned rd, struct value to)
     }
     // "then setting the least-significant bit of the result to zero": jit_help does that; native.jumps
     // has no odd address.
-    fetch(t, RAX, to.a);
+    leaf_fetch(t, RAX, to.a);
     if (to.kind == V_OP && to.b.c)
         x86_op_ri(e, X86_add_mi64, RAX, (i64)to.b.c);
     if (rd) {
@@ -658,7 +311,7 @@ void emit_write_fflags(struct translation *t)
     if (in->op == OP_csrrwi) {
         x86_op_mi(e, X86_mov_mi32, CPU_FIELD(file.fflags), in->rs1);
     } else {
-        fetch(t, RAX, (struct leaf){.kind = in->rs1 ? V_X : V_C, .reg = in->rs1});
+        leaf_fetch(t, RAX, (struct leaf){.kind = in->rs1 ? V_X : V_C, .reg = in->rs1});
         x86_op_ri(e, X86_and_mi32, RAX, 31);
         x86_op_rm(e, X86_mov_mr32, RAX, CPU_FIELD(file.fflags));
     }
@@ -698,7 +351,7 @@ static void emit_csr(struct translation *t, enum csr_op op)
                       x86_mem_index(REGS_CPU, RAX, 0, CPU_OFFSET(native.fflags_of)));
             x86_op_rm(e, X86_or_rm32, RAX, CPU_FIELD(file.fflags));
         }
-        done(t, in->rd, RAX);
+        result_done(t, in->rd, RAX);
         t->known &= ~(1u << in->rd);
     } else if (op == CSR_WRITE && in->rd == 0 && in->imm == CSR_FFLAGS && !immediate &&
                undoes_flags(t)) {

@@ -110,7 +110,7 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
                           enum help kind, unsigned reg);
 // `kept`: rax and rcx were not changed since, but for rcx by what was loaded.
 void emit_access_done(struct translation *t, bool kept);
-// translate.c: the divisors 0 and -1
+// translate_int.c: the divisors 0 and -1
 void emit_divide_stub(struct translation *t, const struct stub *s);
 void emit_memory_stub(struct translation *t, const struct stub *s);
 void emit_window_stub(struct translation *t, const struct stub *s);
