@@ -101,13 +101,13 @@ static bool set_bind(struct command *c, char *value)
     return true;
 }
 
-static bool set_prefix(struct command *c, char *value)
+bool options_set_prefix(struct command *c, char *value)
 {
     c->machine.prefix = value;
     return *value;
 }
 
-static bool set_argv0(struct command *c, char *value)
+bool options_set_argv0(struct command *c, char *value)
 {
     c->argv0 = value;
     return true;
@@ -286,13 +286,13 @@ static bool set_wait_all(struct command *c, char *value)
     return c->machine.wait_all = true;
 }
 
-static bool set_version(struct command *c, char *value)
+bool options_set_version(struct command *c, char *value)
 {
     (void)value;
     return c->version = true;
 }
 
-static bool set_help(struct command *c, char *value)
+bool options_set_help(struct command *c, char *value)
 {
     (void)value;
     return c->help = true;
@@ -412,10 +412,10 @@ static const struct option options[] = {
     {"--net", VALUE_NEEDED, set_net, "host|none", "internet sockets; the default under --root is none"},
     {"--confine", VALUE_NEEDED, set_confine, "auto|require|off",
      "Landlock and seccomp for tine itself, under --root"},
-    {"-L", VALUE_NEEDED, set_prefix, "PREFIX", "look absolute paths up below PREFIX first"},
+    {"-L", VALUE_NEEDED, options_set_prefix, "PREFIX", "look absolute paths up below PREFIX first"},
     {"-E", VALUE_NEEDED, options_setenv, "VAR=VALUE", "set a variable of the environment"},
     {"-U", VALUE_NEEDED, options_unsetenv, "VAR", "remove a variable of the environment"},
-    {"-0", VALUE_NEEDED, set_argv0, "ARGV0", "what the program sees as its own name"},
+    {"-0", VALUE_NEEDED, options_set_argv0, "ARGV0", "what the program sees as its own name"},
     {"--cwd", VALUE_NEEDED, set_cwd, "DIR", "start in DIR, as the program sees it"},
     {"--memory", VALUE_NEEDED, set_memory, "SIZE", "limit memory (K, M, G)"},
     {"--max-procs", VALUE_NEEDED, set_max_procs, "N", "limit live processes and threads"},
@@ -442,8 +442,8 @@ static const struct option options[] = {
     {"--json", VALUE_NONE, set_json, NULL, "compare: the table as JSON"},
     {"--init", VALUE_NONE, set_init, NULL, "the program is process 1"},
     {"--wait-all", VALUE_NONE, set_wait_all, NULL, "end with the last process"},
-    {"--version", VALUE_NONE, set_version, NULL, "show the version"},
-    {"--help", VALUE_NONE, set_help, NULL, "show this"},
+    {"--version", VALUE_NONE, options_set_version, NULL, "show the version"},
+    {"--help", VALUE_NONE, options_set_help, NULL, "show this"},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))

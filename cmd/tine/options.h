@@ -46,6 +46,12 @@ struct option_row {
 };
 bool options_row(size_t i, struct option_row *row);
 
+// What options do that another name's command line has, too. False: not a good value.
+bool options_set_prefix(struct command *c, char *value);
+bool options_set_argv0(struct command *c, char *value);
+bool options_set_version(struct command *c, char *value);
+bool options_set_help(struct command *c, char *value);
+
 // Sets NAME=VALUE, which is borrowed; removes NAME. False: that is not what it is.
 bool options_setenv(struct command *c, char *setting);
 bool options_unsetenv(struct command *c, char *name);

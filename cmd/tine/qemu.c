@@ -21,30 +21,6 @@ bool qemu_is_name(const char *argv0)
     return name && (strcmp(name, "qemu-riscv64") == 0 || strcmp(name, "qemu-riscv64-static") == 0);
 }
 
-static bool set_help(struct command *c, char *value)
-{
-    (void)value;
-    return c->help = true;
-}
-
-static bool set_version(struct command *c, char *value)
-{
-    (void)value;
-    return c->version = true;
-}
-
-static bool set_prefix(struct command *c, char *value)
-{
-    c->machine.prefix = value;
-    return *value;
-}
-
-static bool set_argv0(struct command *c, char *value)
-{
-    c->argv0 = value;
-    return true;
-}
-
 // NAME=VALUE,NAME=VALUE: the commas become ends.
 static bool set_variables(struct command *c, char *value)
 {
@@ -124,13 +100,13 @@ static bool refuse(struct command *c, char *value)
 }
 
 static const struct qemu_option options[] = {
-    {"h", NULL, NULL, set_help, "show this"},
-    {"help", NULL, NULL, set_help, "show this"},
-    {"version", NULL, NULL, set_version, "show the version"},
-    {"L", "QEMU_LD_PREFIX", "PATH", set_prefix, "look absolute paths up below PATH first"},
+    {"h", NULL, NULL, options_set_help, "show this"},
+    {"help", NULL, NULL, options_set_help, "show this"},
+    {"version", NULL, NULL, options_set_version, "show the version"},
+    {"L", "QEMU_LD_PREFIX", "PATH", options_set_prefix, "look absolute paths up below PATH first"},
     {"E", "QEMU_SET_ENV", "VAR=VALUE[,...]", set_variables, "set variables of the environment"},
     {"U", "QEMU_UNSET_ENV", "VAR[,...]", unset_variables, "remove variables of the environment"},
-    {"0", "QEMU_ARGV0", "ARGV0", set_argv0, "what the program sees as its own name"},
+    {"0", "QEMU_ARGV0", "ARGV0", options_set_argv0, "what the program sees as its own name"},
     {"strace", "QEMU_STRACE", NULL, set_strace, "show system calls, as strace -f does"},
     {"d", "QEMU_LOG", "ITEM[,...]", set_log, "'strace' is known, others have no effect"},
     {"D", "QEMU_LOG_FILENAME", "FILE", set_log_file, "show system calls in FILE, not on stderr"},
