@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "guests.h"
 
 #define LIVE_MOST 24
 
@@ -232,11 +233,10 @@ int main(int argc, char **argv)
     engine = TINE_JIT_OFF; // the interpreter runs without the lock, too
     crowds(program, forks, false);
     engine = TINE_JIT_DEFAULT;
-    const char *guests = getenv("TINE_TEST_GUESTS");
-    char path[4096] = "";
-    snprintf(path, sizeof path, "%s/spin", guests ? guests : "");
-    if (access(path, X_OK) == 0)
-        not_held_up(path);
+    char path[PATH_MAX];
+    const char *spin = guest_program(path, NULL, "spin");
+    if (spin)
+        not_held_up(spin);
     dup2(out, 1);
     printf("ok machine_fork_test: %d forks, %d that failed\n", 5 * forks, failed);
     return 0;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "guests.h"
 
 static int failures;
 
@@ -171,19 +172,16 @@ static void deep(const char *program)
 
 int main(int argc, char **argv)
 {
-    const char *directory = getenv("TINE_TEST_GUESTS");
-    char path[4096];
+    char path[PATH_MAX];
+    const char *program = guest_program(path, argc > 1 ? argv[1] : NULL, "spin");
 
-    snprintf(path, sizeof path, "%s/spin", directory ? directory : "");
-    if (argc > 1)
-        snprintf(path, sizeof path, "%s", argv[1]);
-    if (access(path, X_OK)) {
+    if (!program) {
         printf("skipped machine_handle_test: no riscv64 program given\n");
         return 77;
     }
-    processes(path);
-    cancelled(path);
-    deep(path);
+    processes(program);
+    cancelled(program);
+    deep(program);
     CHECK(mem_live() == 0);
     printf("%s machine_handle_test\n", failures ? "FAIL" : "ok");
     return failures != 0;

@@ -15,6 +15,7 @@
 #include "kernel/machine.h"
 #include "mm/check.h"
 #include "mm/pagetable.h"
+#include "guests.h"
 
 #define MMS_MOST 4096
 
@@ -91,14 +92,12 @@ static u64 kills_of(const char *program, const struct engine *engine, int kills)
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"smoke", "parted", "tree"};
-    const char *directory = getenv("TINE_TEST_GUESTS");
     int kills = argc > 2 ? atoi(argv[2]) : getenv("TINE_TEST_LONG") ? 1000 : 100, programs = 0;
     u64 length = 0;
     for (u32 i = 0; i < (argc > 1 ? 1 : ARRAY_LEN(names)); i++) {
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", directory ? directory : "", names[i]);
-        const char *program = argc > 1 ? argv[1] : path;
-        if (access(program, X_OK))
+        char path[PATH_MAX];
+        const char *program = guest_program(path, argc > 1 ? argv[1] : NULL, names[i]);
+        if (!program)
             continue;
         length += kills_of(program, NULL, kills / 2);
         length += kills_of(program, &jit_engine, kills - kills / 2);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "guests.h"
 
 struct line {
     char text[1 << 14];
@@ -186,18 +187,15 @@ static int each_case(const char *program)
 
 int main(int argc, char **argv)
 {
-    const char *directory = getenv("TINE_TEST_GUESTS");
-    char path[4096];
+    char path[PATH_MAX];
+    const char *program = guest_program(path, argc > 1 ? argv[1] : NULL, "parted");
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    snprintf(path, sizeof path, "%s/parted", directory ? directory : "");
-    if (argc > 1)
-        snprintf(path, sizeof path, "%s", argv[1]);
-    if (access(path, X_OK)) {
+    if (!program) {
         printf("skipped machine_parted_test: no riscv64 program given\n");
         return 77;
     }
-    int cases = each_case(path);
+    int cases = each_case(program);
     if (mem_live()) {
         printf("FAIL %lld blocks are left\n", (long long)mem_live());
         failures++;
