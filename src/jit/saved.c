@@ -304,7 +304,7 @@ static void end_page(struct writer *w, u64 begin)
     w->pages++;
 }
 
-static void add_live(struct writer *w, const struct code_page *from)
+static void add_live(struct writer *w, const struct code_page *from, u64 hash)
 {
     const struct jit_cache *c = w->c;
     const u8 *code = frame_data(w->s, from->frame);
@@ -315,7 +315,7 @@ static void add_live(struct writer *w, const struct code_page *from)
     if (!to)
         return;
     memcpy(to, code, PAGE_SIZE);
-    w->page[w->pages] = (struct saved_page){.hash = host_hash(code, PAGE_SIZE), .va = va, .first = w->entries};
+    w->page[w->pages] = (struct saved_page){.hash = hash, .va = va, .first = w->entries};
     for (; id; id = c->entry[id].next_of_page) {
         const struct jit_entry *e = &c->entry[id];
         if ((e->pc & TLB_PAGE_MASK) != va)
@@ -359,9 +359,11 @@ static void add_all(struct writer *w)
     for (u32 i = 1; i < c->nentries && !w->failed; i++) {
         const struct jit_entry *e = &c->entry[i];
         const struct code_page *p = e->frame ? w->s->meta[e->frame].code : NULL;
-        if (p && (u32)(uintptr_t)p->native == i && !has(w, host_hash(frame_data(w->s, e->frame), PAGE_SIZE),
-                                                         e->pc & TLB_PAGE_MASK))
-            add_live(w, p);
+        if (!p || (u32)(uintptr_t)p->native != i)
+            continue;
+        u64 hash = host_hash(frame_data(w->s, e->frame), PAGE_SIZE);
+        if (!has(w, hash, e->pc & TLB_PAGE_MASK))
+            add_live(w, p, hash);
     }
     for (u32 i = 0; i < c->saved->head.pages && !w->failed; i++)
         add_old(w, &c->saved->page[i]);

@@ -66,8 +66,9 @@ static void emit_help(struct x86 *e, struct jit_cache *c)
 
 #define TLB_ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
 
-// rax: what a guest address and a window's page differ in, ecx: where the window is, and its number << 24. Fills the window from the
-// TLB. "Equal" if it has now that address's page and had not before; rax = the address.
+// rax: what a guest address and a window's page differ in; ecx: where the window is, and its number << 24.
+// Fills the window from the TLB. "Equal" if it has now that address's page and had not before; rax = the
+// address.
 static void emit_fill(struct x86 *e, i32 tag)
 {
     struct x86_rm page = x86_mem_index(REGS_CPU, RCX, 0, (i32)offsetof(struct tlb_window, page));
@@ -95,16 +96,14 @@ static void emit_fill(struct x86 *e, i32 tag)
     x86_op_rm(e, X86_mov_mr64, RDX, distance);
     x86_op_rm(e, X86_bts_mr64, RDI, CPU_FIELD(tlb.windowed));
     x86_op_rr(e, X86_cmp_rm32, RCX, RCX);
-    x86_set_branch(miss, e->at);
-    x86_op_rr(e, X86_pop, 0, RSI);
-    x86_op_rr(e, X86_pop, 0, RDX);
-    x86_op_rr(e, X86_pop, 0, RDI);
-    x86_op_none(e, X86_ret);
+    u8 *filled = x86_branch(e, X86_jmp, NULL);
     x86_set_branch(had, e->at);
-    x86_op_rr(e, X86_pop, 0, RSI);
+    x86_op_rr(e, X86_test_mr32, RSP, RSP);
+    x86_set_branch(miss, e->at);
+    x86_set_branch(filled, e->at);
+    x86_op_rr(e, X86_pop, 0, RSI); // the flags stay
     x86_op_rr(e, X86_pop, 0, RDX);
     x86_op_rr(e, X86_pop, 0, RDI);
-    x86_op_rr(e, X86_test_mr32, RSP, RSP);
     x86_op_none(e, X86_ret);
 }
 
