@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "host/file.h"
 #include "host/retry.h"
 
 enum { THREADS = 8, STACK = 128 << 10, FETCH = 64 << 10 };
@@ -35,23 +36,18 @@ static i64 fetch(const struct host_job *job)
     i64 got = 1;
     if (!scratch)
         return -ENOMEM;
-    for (u64 at = 0; at < job->length && got > 0; at += (u64)got) {
-        got = pread(job->fd, scratch, MIN(job->length - at, (u64)FETCH), job->offset + (i64)at);
-        if (got < 0 && errno == EINTR)
-            got = 0; // who asked reads it himself, and waits
-    }
-    i64 r = got < 0 ? -errno : 0;
+    for (u64 at = 0; at < job->length && got > 0; at += (u64)got)
+        got = host_pread(job->fd, scratch, MIN(job->length - at, (u64)FETCH), job->offset + (i64)at);
     mem_free(scratch);
-    return r;
+    return got < 0 ? got : 0; // who asked reads it himself in any case
 }
 
 i64 host_job_do(const struct host_job *job)
 {
     switch (job->kind) {
     case HOST_SYNC_FILE:
-        return RETRY(fsync(job->fd)) ? -errno : 0;
     case HOST_SYNC_DATA:
-        return RETRY(fdatasync(job->fd)) ? -errno : 0;
+        return host_fsync(job->fd, job->kind == HOST_SYNC_DATA);
     case HOST_SYNC_RANGE:
         return RETRY(sync_file_range(job->fd, job->offset, (off_t)job->length, job->flags)) ? -errno : 0;
     case HOST_SYNC_FS:

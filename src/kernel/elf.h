@@ -22,6 +22,10 @@ struct elf_segment {
     u64 offset, vaddr, paddr, filesz, memsz, align;
 };
 
+enum { SHT_PROGBITS = 1, SHT_SYMTAB, SHT_STRTAB, SHT_HASH = 5, SHT_DYNAMIC, SHT_NOBITS = 8, SHT_DYNSYM = 11,
+       SHT_GNU_HASH = 0x6ffffff6, SHT_VERDEF = 0x6ffffffd, SHT_VERSYM = 0x6fffffff };
+enum { STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 10 };
+
 struct elf_section {
     u32 name, type;
     u64 flags, addr, offset, size;

@@ -39,12 +39,10 @@ enum {
 };
 
 enum {
-    SHT_PROGBITS = 1, SHT_STRTAB = 3, SHT_HASH = 5, SHT_DYNAMIC = 6, SHT_DYNSYM = 11,
-    SHT_GNU_HASH = 0x6ffffff6, SHT_VERDEF = 0x6ffffffd, SHT_VERSYM = 0x6fffffff,
     DT_HASH = 4, DT_STRTAB = 5, DT_SYMTAB = 6, DT_STRSZ = 10, DT_SYMENT = 11, DT_SONAME = 14,
     DT_GNU_HASH = 0x6ffffef5, DT_VERSYM = 0x6ffffff0, DT_VERDEF = 0x6ffffffc, DT_VERDEFNUM = 0x6ffffffd,
     PT_DYNAMIC = 2, PT_EH_FRAME = 0x6474e550,
-    SHF_ALLOC = 2, SHF_EXEC = 4, STT_FUNC = 2, STB_GLOBAL = 1,
+    SHF_ALLOC = 2, SHF_EXEC = 4, STB_GLOBAL = 1,
 };
 
 struct builder {

@@ -14,9 +14,6 @@
 #define SECTION_MAX (256UL << 20) // larger tables are not looked at
 #define SECTIONS_MAX 65536u
 
-enum { SHT_SYMTAB = 2, SHT_STRTAB = 3, SHT_NOBITS = 8, SHT_DYNSYM = 11 };
-enum { STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 10 };
-
 struct reader {
     struct backing *b;
     u64 size;
