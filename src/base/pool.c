@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
 
@@ -22,12 +23,35 @@ void pool_init(struct pool *p, u32 size)
         p->shift++;
 }
 
+static size_t chunk_bytes(const struct pool *p)
+{
+    return sizeof(struct pool_chunk) + ((size_t)p->size << p->shift);
+}
+
+static struct pool_chunk *chunk_new(struct pool *p)
+{
+    if (budget_take(p->budget, chunk_bytes(p)))
+        return NULL;
+    struct pool_chunk *c = mem_alloc(chunk_bytes(p));
+    if (!c)
+        budget_give(p->budget, chunk_bytes(p));
+    return c;
+}
+
+void pool_charge(struct pool *p, struct budget *b)
+{
+    ASSERT(!p->budget);
+    p->budget = b;
+    b->bytes += p->nchunks * chunk_bytes(p);
+}
+
 void pool_destroy(struct pool *p)
 {
     for (u32 i = 0; i < p->nchunks; i++)
         mem_free(p->chunk[i]);
     mem_free(p->chunk);
-    *p = (struct pool){.size = p->size, .shift = p->shift};
+    budget_give(p->budget, p->nchunks * chunk_bytes(p));
+    *p = (struct pool){.size = p->size, .shift = p->shift, .budget = p->budget};
 }
 
 static struct pool_chunk *chunk_of(const struct pool *p, u32 id)
@@ -45,11 +69,6 @@ static u8 *slot(const struct pool *p, u32 id)
     return chunk_of(p, id)->data + (size_t)index_of(p, id) * p->size;
 }
 
-static size_t chunk_bytes(const struct pool *p)
-{
-    return sizeof(struct pool_chunk) + ((size_t)p->size << p->shift);
-}
-
 static int grow(struct pool *p)
 {
     if (p->nchunks == p->room) {
@@ -60,7 +79,7 @@ static int grow(struct pool *p)
         p->chunk = more;
         p->room = room;
     }
-    struct pool_chunk *c = mem_alloc(chunk_bytes(p));
+    struct pool_chunk *c = chunk_new(p);
     if (!c)
         return -ENOMEM;
     c->live = 0;
@@ -145,7 +164,7 @@ static int copy_chunks(struct pool *to, const struct pool *from)
     if (!to->chunk)
         return -ENOMEM;
     for (to->room = from->nchunks; to->nchunks < from->nchunks; to->nchunks++) {
-        struct pool_chunk *c = mem_alloc(chunk_bytes(from));
+        struct pool_chunk *c = chunk_new(to);
         if (!c)
             return -ENOMEM;
         memcpy(c, from->chunk[to->nchunks], chunk_bytes(from));
@@ -158,7 +177,7 @@ static int copy_chunks(struct pool *to, const struct pool *from)
 
 void pool_copy(struct forking *f, struct pool *to, const struct pool *from, const struct pool_kind *kind)
 {
-    *to = (struct pool){.size = from->size, .shift = from->shift};
+    *to = (struct pool){.size = from->size, .shift = from->shift, .budget = from->budget};
     if (from->live == 0)
         return; // ids are handed out anew, from 1 on
     if (f->error == 0)

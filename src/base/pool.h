@@ -8,6 +8,7 @@
 
 #include "base/types.h"
 
+struct budget;
 struct forking;
 
 // What the objects of a pool are. An object may own memory, descriptors, references: `copy` is called
@@ -26,9 +27,11 @@ struct pool {
     u32 free_head; // id, 0 = none; the first four bytes of a free object are the next id
     u32 nchunks, room;
     struct pool_chunk **chunk;
+    struct budget *budget; // that its chunks count against, NULL: none
 };
 
 void pool_init(struct pool *p, u32 size);
+void pool_charge(struct pool *p, struct budget *b);  // from now on, and for what it has
 void pool_destroy(struct pool *p);                    // objects still live go too
 MUST_CHECK int pool_new(struct pool *p, u32 *id);     // a zeroed object; -ENOMEM
 void pool_free(struct pool *p, u32 id);

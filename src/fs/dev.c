@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "fs/internal.h"
 #include "fs/tty.h"
 #include "host/file.h"
@@ -143,12 +144,12 @@ int dev_open(struct fs *fs, u32 dev, u32 oflags, u32 mount, file_t *out)
     const char *below = dev_name(dev, room);
     if (dev >= DEV_PTS && !path)
         return pty_open_slave(fs, pty_find(fs, dev - DEV_PTS), oflags, mount, below, out);
-    char *name = mem_strdup(below);
+    char *name = budget_strdup(fs->budget, below);
     if (!name)
         return -ENOMEM;
     int r = file_new(fs, path ? FILE_PATH : FILE_DEV, oflags, out);
     if (r) {
-        mem_free(name);
+        budget_free(name);
         return r;
     }
     struct file *f = file_at(fs, *out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
 #include "fs/internal.h"
@@ -32,10 +33,10 @@ static u64 reach(u32 height) // descriptors below a node of this height
     return (u64)1 << (BITS * (height + 1));
 }
 
-static struct fdnode *node_new(u32 height)
+static struct fdnode *node_new(struct fs *fs, u32 height)
 {
     size_t size = offsetof(struct fdnode, file) + FAN * (height ? sizeof(void *) : sizeof(file_t));
-    struct fdnode *n = mem_zalloc(size);
+    struct fdnode *n = budget_zalloc(fs->budget, size);
     if (n)
         n->refs = 1;
     return n;
@@ -53,7 +54,7 @@ static void node_put(struct fs *fs, struct fdnode *n, u32 height)
         else
             file_put(fs, n->file[i]);
     }
-    mem_free(n);
+    budget_free(n);
 }
 
 // Makes the node behind *edge ours alone: keeps it, makes it, or copies it (law L1).
@@ -62,7 +63,7 @@ static int node_own(struct fs *fs, struct fdnode **edge, u32 height)
     struct fdnode *old = *edge;
     if (old && old->refs == 1)
         return 0;
-    struct fdnode *n = node_new(height);
+    struct fdnode *n = node_new(fs, height);
     if (!n)
         return -ENOMEM;
     if (old) {
@@ -95,7 +96,7 @@ struct trail { // the nodes from the root to a leaf, all ours
 static int own_path(struct fs *fs, struct fdtable *t, u32 fd, struct trail *trail)
 {
     while (fd >= reach(t->height)) { // one level more on top
-        struct fdnode *top = node_new(t->height + 1);
+        struct fdnode *top = node_new(fs, t->height + 1);
         if (!top)
             return -ENOMEM;
         if (t->root) {
@@ -202,7 +203,7 @@ static struct fdnode *node_copy(struct forking *f, struct fdnode *from, u32 heig
         n->refs++;
         return n;
     }
-    n = node_new(height);
+    n = node_new(f->fs, height);
     forking_add(f, from, n);
     if (!n) {
         f->error = -ENOMEM;
@@ -245,7 +246,7 @@ static void node_drop(struct fdnode *n, u32 height)
         return;
     for (u64 left = height ? n->used : 0; left; left &= left - 1)
         node_drop(n->child[__builtin_ctzll(left)], height - 1);
-    mem_free(n);
+    budget_free(n);
 }
 
 void fdtable_drop(struct fdtable *t)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
 #include "fs/hostfds.h"
@@ -44,6 +45,13 @@ int fs_new(struct fs **out, const struct fs_options *options)
     }
     *out = fs;
     return 0;
+}
+
+void fs_charge(struct fs *fs, struct budget *b)
+{
+    fs->budget = b;
+#define POOL(name) pool_charge(&fs->name, b);
+#include "fs/pools.def"
 }
 
 void fs_free(struct fs *fs)
@@ -147,7 +155,7 @@ void file_put(struct fs *fs, file_t id)
     if (f->memory)
         fs->memory->put(fs->memory_arg, f->memory);
     close_host(fs, f);
-    mem_free(f->path);
+    budget_free(f->path);
     pool_free(&fs->files, id);
 }
 
@@ -157,7 +165,7 @@ static void copy_file(struct forking *f, void *object)
 {
     struct file *file = object;
     int inherited = inherited_fd(file);
-    file->path = forking_text(f, file->path);
+    file->path = budget_dup(f, file->path);
     if (file->memory)
         file->host_fd = -1; // the kernel makes one of the copy's own
     else if (file->host_fd >= 0 && !hostfds_get(f, file->host_fd)) {
@@ -171,13 +179,13 @@ static void copy_file(struct forking *f, void *object)
 static void drop_file(void *owner, void *object)
 {
     close_host(owner, object);
-    mem_free(((struct file *)object)->path);
+    budget_free(((struct file *)object)->path);
 }
 
 static void copy_text(struct forking *f, void *object)
 {
     struct strbuf *text = object;
-    text->data = forking_dup(f, text->data, text->cap);
+    text->data = budget_dup(f, text->data);
 }
 
 static void drop_text(void *owner, void *object)

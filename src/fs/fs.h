@@ -139,6 +139,7 @@ struct fs_options {
     bool borrowed;  // the process is somebody else's too: its umask and its limits stay as they are
 };
 
+struct budget;
 struct mount;
 struct hostfds;
 struct forking;
@@ -172,6 +173,7 @@ struct fs {
     void *executing_arg;
     u64 *fdnodes_copied, *fsctx_copied; // counters; never NULL (fs_new points them at `sink`)
     u64 sink;
+    struct budget *budget; // what buffers, names and pools count against; NULL: nothing (fs_charge)
     const struct file_ops *ops[FILE_KINDS];
     // Pseudo-terminals (fs/tty.h): a signal to a foreground process group; the other end is gone for
     // good; which terminal controls the running process (an id, TTY_HOST, or 0). May be NULL.
@@ -208,6 +210,8 @@ struct fs {
 };
 
 MUST_CHECK int fs_new(struct fs **out, const struct fs_options *options);
+// Everything made from now on, and the rows there are, count.
+void fs_charge(struct fs *fs, struct budget *b);
 void fs_free(struct fs *fs); // closes whatever is still open
 // A machine fork: the same files, with their positions, in a second fs. Descriptors of the host are
 // shared, and closed by who lets go last. The kernel's hooks in it are still the original's.

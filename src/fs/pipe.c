@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "fs/internal.h"
 #include "host/file.h"
@@ -31,7 +32,7 @@ static void copy_pipe(struct forking *f, void *object)
     struct pipe *p = object;
     const u8 *ring = p->ring;
     u32 part = MIN(p->len, p->alloc - p->head);
-    p->ring = p->len && !f->error ? mem_alloc(p->len) : NULL;
+    p->ring = p->len && !f->error ? budget_alloc(f->fs->budget, p->len) : NULL;
     if (p->ring) {
         memcpy(p->ring, ring + p->head, part);
         memcpy(p->ring + part, ring, p->len - part);
@@ -45,7 +46,7 @@ static void copy_pipe(struct forking *f, void *object)
 static void drop_pipe(void *owner, void *object)
 {
     (void)owner;
-    mem_free(((struct pipe *)object)->ring);
+    budget_free(((struct pipe *)object)->ring);
 }
 
 const struct pool_kind pipes_pool = {sizeof(struct pipe), copy_pipe, drop_pipe};
@@ -94,7 +95,7 @@ static void pipe_drop(struct fs *fs, u32 pipe_id)
     struct pipe *p = pool_at(&fs->pipes, pipe_id);
     if (p->refs)
         return;
-    mem_free(p->ring);
+    budget_free(p->ring);
     pool_free(&fs->pipes, pipe_id);
 }
 
@@ -211,7 +212,7 @@ static i64 pipe_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
 }
 
 // Makes the ring at least `want` <= capacity bytes long.
-static int grow(struct pipe *p, u32 want)
+static int grow(struct fs *fs, struct pipe *p, u32 want)
 {
     if (want <= p->alloc)
         return 0;
@@ -219,7 +220,7 @@ static int grow(struct pipe *p, u32 want)
     while (size < want)
         size *= 2;
     size = MIN(size, p->capacity);
-    u8 *ring = mem_alloc(size);
+    u8 *ring = budget_alloc(fs->budget, size);
     if (!ring)
         return -ENOMEM;
     u32 part = MIN(p->len, p->alloc - p->head);
@@ -227,7 +228,7 @@ static int grow(struct pipe *p, u32 want)
         memcpy(ring, p->ring + p->head, part);
         memcpy(ring + part, p->ring, p->len - part);
     }
-    mem_free(p->ring);
+    budget_free(p->ring);
     p->ring = ring;
     p->alloc = size;
     p->head = 0;
@@ -246,7 +247,7 @@ static i64 pipe_write(struct fs *fs, file_t id, struct uio *from, i64 offset)
     u32 space = p->capacity - p->len, n = (u32)MIN((u64)space, from->left);
     if (!n || (from->left <= ABI_PIPE_BUF && n < from->left))
         return -EAGAIN;
-    int r = grow(p, p->len + n);
+    int r = grow(fs, p, p->len + n);
     if (r)
         return r;
     u32 tail = (p->head + p->len) % p->alloc, part = MIN(n, p->alloc - tail);
@@ -390,13 +391,13 @@ i64 file_pipe_resize(struct fs *fs, file_t id, u64 bytes)
     if (size < p->len)
         return -EBUSY;
     if (p->alloc > size) { // shrink: to what it holds; the next write grows it again
-        u8 *ring = mem_alloc(size);
+        u8 *ring = budget_alloc(fs->budget, size);
         if (!ring)
             return -ENOMEM;
         u32 part = MIN(p->len, p->alloc - p->head);
         memcpy(ring, p->ring + p->head, part);
         memcpy(ring + part, p->ring, p->len - part);
-        mem_free(p->ring);
+        budget_free(p->ring);
         p->ring = ring;
         p->alloc = size;
         p->head = 0;

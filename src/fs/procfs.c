@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "fs/internal.h"
 
 int proc_kind(struct fs *fs, const char *rel, u32 *mode)
@@ -50,12 +51,12 @@ int proc_open(struct fs *fs, const char *rel, u32 oflags, u32 mount, file_t *out
         return -EACCES;
     if (!path && !(mode & 0444) && (oflags & ABI_O_ACCMODE) != ABI_O_WRONLY)
         return -EACCES;
-    char *name = mem_strdup(rel);
+    char *name = budget_strdup(fs->budget, rel);
     if (!name)
         return -ENOMEM;
     int r = file_new(fs, path ? FILE_PATH : kind == PROC_DIR ? FILE_PROCDIR : FILE_PROC, oflags, out);
     if (r) {
-        mem_free(name);
+        budget_free(name);
         return r;
     }
     file_at(fs, *out)->path = name;
@@ -76,6 +77,7 @@ static int text_of(struct fs *fs, file_t id, bool fresh, struct strbuf **out)
             return r;
         f->object = text;
         s = pool_at(&fs->texts, text);
+        s->budget = fs->budget;
     }
     *out = s;
     if (made && !fresh)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/budget.h"
 
 static int reserve(struct strbuf *s, size_t more)
 {
@@ -14,7 +14,7 @@ static int reserve(struct strbuf *s, size_t more)
     if (s->len + more <= s->cap)
         return 0;
     size_t cap = MAX(s->cap * 2, ALIGN_UP(s->len + more, (size_t)256));
-    char *data = mem_resize(s->data, cap);
+    char *data = budget_resize(s->budget, s->data, cap);
     if (!data) {
         s->failed = true;
         return -ENOMEM;
@@ -59,6 +59,6 @@ int strbuf_printf(struct strbuf *s, const char *format, ...)
 
 void strbuf_clear(struct strbuf *s)
 {
-    mem_free(s->data);
-    *s = (struct strbuf){0};
+    budget_free(s->data);
+    *s = (struct strbuf){.budget = s->budget};
 }

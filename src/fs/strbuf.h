@@ -5,10 +5,13 @@
 
 #include "base/types.h"
 
+struct budget;
+
 struct strbuf {
     char *data; // not NUL-terminated unless strbuf_text was called
     size_t len, cap;
     bool failed;
+    struct budget *budget; // NULL: nothing is counted (base/budget.h)
 };
 
 int strbuf_add(struct strbuf *s, const void *bytes, size_t n); // 0 or -ENOMEM

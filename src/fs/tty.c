@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "fs/internal.h"
 #include "host/clock.h"
@@ -98,8 +99,8 @@ static const struct abi_termios fresh = {
 int pty_open_master(struct fs *fs, u32 oflags, u32 mount, file_t *out)
 {
     u32 id, number = free_number(fs);
-    char *name = mem_strdup("ptmx");
-    struct tty_bytes *bytes = mem_zalloc(sizeof *bytes);
+    char *name = budget_strdup(fs->budget, "ptmx");
+    struct tty_bytes *bytes = budget_zalloc(fs->budget, sizeof *bytes);
     int r = name && bytes ? pool_new(&fs->ttys, &id) : -ENOMEM;
     if (r)
         goto no_row;
@@ -118,8 +119,8 @@ int pty_open_master(struct fs *fs, u32 oflags, u32 mount, file_t *out)
 no_file:
     pool_free(&fs->ttys, id);
 no_row:
-    mem_free(bytes);
-    mem_free(name);
+    budget_free(bytes);
+    budget_free(name);
     return r;
 }
 
@@ -132,10 +133,10 @@ int pty_open_slave(struct fs *fs, u32 id, u32 oflags, u32 mount, const char *nam
         return -EIO;
     if (t->exclusive)
         return -EBUSY;
-    char *copy = mem_strdup(name);
+    char *copy = budget_strdup(fs->budget, name);
     int r = copy ? file_new(fs, FILE_PTS, oflags, out) : -ENOMEM;
     if (r) {
-        mem_free(copy);
+        budget_free(copy);
         return r;
     }
     struct file *f = file_at(fs, *out);
@@ -159,13 +160,13 @@ int pty_open_peer(struct fs *fs, file_t master, u32 oflags, file_t *out)
 static void copy_tty(struct forking *f, void *object)
 {
     struct tty *t = object;
-    t->bytes = forking_dup(f, t->bytes, sizeof *t->bytes);
+    t->bytes = budget_dup(f, t->bytes);
 }
 
 static void drop_tty(void *owner, void *object)
 {
     (void)owner;
-    mem_free(((struct tty *)object)->bytes);
+    budget_free(((struct tty *)object)->bytes);
 }
 
 const struct pool_kind ttys_pool = {sizeof(struct tty), copy_tty, drop_tty};
@@ -175,7 +176,7 @@ static void drop(struct fs *fs, u32 id)
     struct tty *t = tty_at(fs, id);
     if (t->masters || t->slaves)
         return;
-    mem_free(t->bytes);
+    budget_free(t->bytes);
     pool_free(&fs->ttys, id);
 }
 

@@ -135,6 +135,8 @@ int machine_new(struct machine **out, const struct machine_options *o)
     if (r == 0) {
         m->store->code_size = o->code_cache;
         m->store->code_file = o->code_file;
+#define POOL_IN(name, member) pool_charge(&m->member, &m->store->budget);
+#include "kernel/pools.def"
     }
     if (r == 0 && !m->options.max_procs) // as Linux: an eighth of memory at 16 KiB each
         m->options.max_procs = MAX(m->store->limit / 32, 1000u);
@@ -145,6 +147,7 @@ int machine_new(struct machine **out, const struct machine_options *o)
         machine_free(m);
         return r;
     }
+    fs_charge(m->fs, &m->store->budget);
     machine_wire(m);
     seed_random(m);
     m->stretch = SLICE / 4;

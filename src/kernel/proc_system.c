@@ -37,7 +37,7 @@ static void kb(struct strbuf *s, const char *name, u64 pages)
 
 static int show_meminfo(struct machine *m, struct strbuf *s)
 {
-    u64 total = m->store->limit, used = MIN(m->store->used, total), rest = total - used;
+    u64 total = m->store->limit, rest = store_room(m->store), used = total - rest;
     static const char *const none[] = {"Buffers:", "Cached:", "SwapCached:", "Active:", "Inactive:",
                                        "SwapTotal:", "SwapFree:", "Dirty:", "Writeback:"};
     kb(s, "MemTotal:", total);
@@ -125,7 +125,7 @@ static int show_devices(struct machine *m, struct strbuf *s)
 static int show_vmstat(struct machine *m, struct strbuf *s)
 {
     return strbuf_printf(s, "nr_free_pages %u\npgfault %llu\npgmajfault 0\n",
-                         m->store->limit - MIN(m->store->limit, m->store->used),
+                         store_room(m->store),
                          (unsigned long long)m->stats.faults);
 }
 

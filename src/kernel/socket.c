@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
 #include "host/file.h"
@@ -18,18 +19,18 @@
 static void copy_packet(struct forking *f, void *object)
 {
     struct packet *p = object;
-    p->data = forking_dup(f, p->data, MAX(p->cap, 1u));
-    p->from = forking_dup(f, p->from, sizeof *p->from);
-    p->files = forking_dup(f, p->files, p->nfiles * sizeof *p->files);
+    p->data = budget_dup(f, p->data);
+    p->from = budget_dup(f, p->from);
+    p->files = budget_dup(f, p->files);
 }
 
 static void drop_packet(void *owner, void *object)
 {
     struct packet *p = object;
     (void)owner;
-    mem_free(p->data);
-    mem_free(p->from);
-    mem_free(p->files);
+    budget_free(p->data);
+    budget_free(p->from);
+    budget_free(p->files);
 }
 
 const struct pool_kind sockets_pool = {.size = sizeof(struct socket)};
@@ -82,7 +83,7 @@ static void let_go(struct machine *m)
         m->sockets_in_flight -= sockets_among(m, p->files, p->nfiles);
         for (u32 i = 0; i < p->nfiles; i++)
             file_put(m->fs, p->files[i]);
-        mem_free(p->files);
+        budget_free(p->files);
         pool_free(&m->packets, id);
     }
     m->packets_going = false;
@@ -92,8 +93,8 @@ static void let_go(struct machine *m)
 static void packet_free(struct machine *m, u32 id)
 {
     struct packet *p = packet_at(m, id);
-    mem_free(p->data);
-    mem_free(p->from);
+    budget_free(p->data);
+    budget_free(p->from);
     p->data = NULL;
     p->from = NULL;
     if (p->nfiles) {
@@ -101,7 +102,7 @@ static void packet_free(struct machine *m, u32 id)
         m->packets_doomed = id;
         return;
     }
-    mem_free(p->files);
+    budget_free(p->files);
     pool_free(&m->packets, id);
 }
 
@@ -135,18 +136,19 @@ static int packet_new(struct machine *m, const struct socket *s, struct uio *fro
     if (r)
         return r;
     struct packet *p = packet_at(m, *id);
+    struct budget *b = &m->store->budget;
     p->cap = cap;
-    p->data = mem_alloc(cap ? cap : 1);
+    p->data = budget_alloc(b, cap);
     r = p->data ? uio_from(from, p->data, n) : -ENOMEM;
     p->len = n;
     if (r == 0 && s->name.len && s->type != G_SOCK_STREAM) {
-        p->from = mem_alloc(sizeof *p->from);
+        p->from = budget_alloc(b, sizeof *p->from);
         r = p->from ? 0 : -ENOMEM;
         if (p->from)
             *p->from = s->name;
     }
     if (r == 0 && with->nfiles) {
-        p->files = mem_alloc(with->nfiles * sizeof *p->files);
+        p->files = budget_alloc(b, with->nfiles * sizeof *p->files);
         r = p->files ? 0 : -ENOMEM;
     }
     if (r) {
@@ -588,12 +590,12 @@ int socket_file(struct machine *m, struct socket *s, int host_fd, u32 flags, fil
 {
     char label[40];
     snprintf(label, sizeof label, "socket:[%llu]", (unsigned long long)s->serial);
-    char *path = mem_strdup(label);
+    char *path = budget_strdup(m->fs->budget, label);
     if (!path)
         return -ENOMEM;
     int r = file_new(m->fs, FILE_SOCKET, ABI_O_RDWR | flags, out);
     if (r) {
-        mem_free(path);
+        budget_free(path);
         return r;
     }
     struct file *f = file_at(m->fs, *out);

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/budget.h"
 #include "host/file.h"
 #include "kernel/async.h"
 #include "kernel/memory_file.h"
@@ -108,12 +108,12 @@ i64 sys_pipe2(struct machine *m, struct task *t, const u64 *a)
 
 int anon_file(struct machine *m, enum file_kind kind, u32 flags, const char *label, file_t *out)
 {
-    char *path = mem_strdup(label);
+    char *path = budget_strdup(m->fs->budget, label);
     if (!path)
         return -ENOMEM;
     int r = file_new(m->fs, kind, flags, out);
     if (r)
-        mem_free(path);
+        budget_free(path);
     else
         file_at(m->fs, *out)->path = path;
     return r;

@@ -50,7 +50,7 @@ i64 sys_sysinfo(struct machine *m, struct task *t, const u64 *a)
     memset(&s, 0, sizeof s);
     s.uptime = (i64)(machine_time(m) / 1000000000u);
     s.totalram = (u64)m->store->limit * PAGE_SIZE;
-    s.freeram = (u64)(m->store->limit - MIN(m->store->limit, m->store->used)) * PAGE_SIZE;
+    s.freeram = (u64)store_room(m->store) * PAGE_SIZE;
     s.procs = (u16)MIN(m->tasks.live, 65535u);
     s.mem_unit = 1;
     return uaccess_write(t->mm, a[0], &s, sizeof s);

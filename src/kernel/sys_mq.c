@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "kernel/access.h"
 #include "kernel/mqueue.h"
@@ -125,7 +126,7 @@ static void queue_drop(struct machine *m, struct mqueue *q)
     while (q->head) {
         u32 id = q->head;
         q->head = message_at(m, id)->next;
-        mem_free(message_at(m, id)->data);
+        budget_free(message_at(m, id)->data);
         pool_free(&m->ipc.messages, id);
     }
     pool_free(&m->mqueues.pool, q->id);
@@ -406,10 +407,10 @@ i64 sys_mq_timedsend(struct machine *m, struct task *t, const u64 *a)
     if (r)
         return r;
     struct message *msg = message_at(m, id);
-    *msg = (struct message){.size = (u32)a[2], .type = (u32)a[3], .data = mem_alloc(a[2] ? a[2] : 1)};
+    *msg = (struct message){.size = (u32)a[2], .type = (u32)a[3], .data = budget_alloc(&m->store->budget, a[2])};
     r = msg->data ? uaccess_read(t->mm, msg->data, a[1], a[2]) : -ENOMEM;
     if (r) {
-        mem_free(msg->data);
+        budget_free(msg->data);
         pool_free(&m->ipc.messages, id);
         return r;
     }
@@ -455,7 +456,7 @@ i64 sys_mq_timedreceive(struct machine *m, struct task *t, const u64 *a)
     q->count--;
     q->bytes -= size;
     q->atime = q->ctime = now(m);
-    mem_free(msg->data);
+    budget_free(msg->data);
     pool_free(&m->ipc.messages, id);
     wake_channel(m, CHAN(CHAN_MQ_SPACE, q->id));
     return size;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "kernel/access.h"
 #include "kernel/ipc.h"
@@ -15,13 +16,13 @@
 static void copy_message(struct forking *f, void *object)
 {
     struct message *msg = object;
-    msg->data = forking_dup(f, msg->data, MAX(msg->size, 1u));
+    msg->data = budget_dup(f, msg->data);
 }
 
 static void drop_message(void *owner, void *object)
 {
     (void)owner;
-    mem_free(((struct message *)object)->data);
+    budget_free(((struct message *)object)->data);
 }
 
 const struct pool_kind msgqueue_pool = {.size = sizeof(struct msgqueue)};
@@ -34,7 +35,7 @@ static struct message *message_at(struct machine *m, u32 id)
 
 static void message_free(struct machine *m, u32 id)
 {
-    mem_free(message_at(m, id)->data);
+    budget_free(message_at(m, id)->data);
     pool_free(&m->ipc.messages, id);
 }
 
@@ -96,7 +97,7 @@ static int message_new(struct machine *m, struct task *t, i64 type, gva_t from, 
     if (r)
         return r;
     struct message *msg = message_at(m, *id);
-    *msg = (struct message){.size = size, .type = type, .data = mem_alloc(size ? size : 1)};
+    *msg = (struct message){.size = size, .type = type, .data = budget_alloc(&m->store->budget, size)};
     r = msg->data ? uaccess_read(t->mm, msg->data, from, size) : -ENOMEM;
     if (r)
         message_free(m, *id);

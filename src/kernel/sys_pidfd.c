@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "base/alloc.h"
+#include "base/budget.h"
 #include "kernel/access.h"
 #include "kernel/sys_file.h"
 
@@ -48,12 +48,12 @@ void pidfd_attach(struct machine *m)
 
 int pidfd_new(struct machine *m, struct group *g, u32 flags, file_t *out)
 {
-    char *label = mem_strdup("anon_inode:[pidfd]");
+    char *label = budget_strdup(m->fs->budget, "anon_inode:[pidfd]");
     if (!label)
         return -ENOMEM;
     int r = file_new(m->fs, FILE_PID, ABI_O_RDWR | flags, out);
     if (r) {
-        mem_free(label);
+        budget_free(label);
         return r;
     }
     struct file *f = file_at(m->fs, *out);

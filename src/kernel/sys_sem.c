@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "kernel/ipc.h"
 #include "kernel/syscall.h"
@@ -40,37 +41,37 @@ static struct sem_waiter *sem_waiter_at(struct machine *m, u32 id)
 static void copy_set(struct forking *f, void *object)
 {
     struct semset *s = object;
-    s->sems = forking_dup(f, s->sems, s->nsems * sizeof *s->sems);
+    s->sems = budget_dup(f, s->sems);
 }
 
 static void drop_set(void *owner, void *object)
 {
     (void)owner;
-    mem_free(((struct semset *)object)->sems);
+    budget_free(((struct semset *)object)->sems);
 }
 
 static void copy_waiter(struct forking *f, void *object)
 {
     struct sem_waiter *w = object;
-    w->ops = forking_dup(f, w->ops, w->nops * sizeof *w->ops);
+    w->ops = budget_dup(f, w->ops);
 }
 
 static void drop_waiter(void *owner, void *object)
 {
     (void)owner;
-    mem_free(((struct sem_waiter *)object)->ops);
+    budget_free(((struct sem_waiter *)object)->ops);
 }
 
 static void copy_undo(struct forking *f, void *object)
 {
     struct sem_undo *u = object;
-    u->adjust = forking_dup(f, u->adjust, set_at(f->source, u->set)->nsems * sizeof *u->adjust);
+    u->adjust = budget_dup(f, u->adjust);
 }
 
 static void drop_undo(void *owner, void *object)
 {
     (void)owner;
-    mem_free(((struct sem_undo *)object)->adjust);
+    budget_free(((struct sem_undo *)object)->adjust);
 }
 
 const struct pool_kind semset_pool = {sizeof(struct semset), copy_set, drop_set};
@@ -119,7 +120,7 @@ static int undo_find(struct machine *m, struct task *t, struct semset *s, u32 *o
     r = pool_new(&m->ipc.sem_undos, &id);
     if (r)
         return r;
-    i16 *adjust = mem_zalloc(s->nsems * sizeof *adjust);
+    i16 *adjust = budget_zalloc(&m->store->budget, s->nsems * sizeof *adjust);
     if (!adjust) {
         pool_free(&m->ipc.sem_undos, id);
         return -ENOMEM;
@@ -148,7 +149,7 @@ static void unlink_from_list(struct machine *m, u32 id)
 
 static void undo_free(struct machine *m, u32 id)
 {
-    mem_free(undo_at(m, id)->adjust);
+    budget_free(undo_at(m, id)->adjust);
     pool_free(&m->ipc.sem_undos, id);
 }
 
@@ -251,7 +252,7 @@ void sem_set_free(struct machine *m, struct semset *s)
         undo_free(m, id);
     }
     m->ipc.sems -= s->nsems;
-    mem_free(s->sems);
+    budget_free(s->sems);
     ipc_row_free(&m->ipc.sem, &s->perm);
 }
 
@@ -265,7 +266,7 @@ static void waiter_free(struct machine *m, struct task *t)
     struct sem_waiter *w = sem_waiter_at(m, id);
     if (w->set)
         waiter_unlink(m, set_at(m, w->set), id);
-    mem_free(w->ops);
+    budget_free(w->ops);
     pool_free(&m->ipc.sem_waiters, id);
     t->call.state[0] = 0;
 }
@@ -346,12 +347,12 @@ static int begin(struct machine *m, struct task *t, const u64 *a, struct g_sembu
             changed(m, s);
     }
     if (r != WAITS) {
-        mem_free(ops);
+        budget_free(ops);
         return r;
     }
     r = pool_new(&m->ipc.sem_waiters, &id);
     if (r) {
-        mem_free(ops);
+        budget_free(ops);
         return r;
     }
     w.set = row_of(s);
@@ -394,12 +395,12 @@ static i64 do_semop(struct machine *m, struct task *t, const u64 *a, gva_t timeo
         return -EINVAL;
     if (n > MIN(m->ipc.sem_limit[SEM_OPM], SEMOPM_MOST))
         return -E2BIG;
-    struct g_sembuf *ops = mem_alloc(n * sizeof *ops);
+    struct g_sembuf *ops = budget_alloc(&m->store->budget, n * sizeof *ops);
     int r = ops ? uaccess_read(t->mm, ops, a[1], n * sizeof *ops) : -ENOMEM;
     if (r == 0 && timeout && !t->call.state[1])
         r = timeout_arg(m, t, timeout, &t->call.state[1]);
     if (r) {
-        mem_free(ops);
+        budget_free(ops);
         return r;
     }
     r = begin(m, t, a, ops);
@@ -425,10 +426,10 @@ static int set_new(struct machine *m, struct task *t, i32 key, u32 nsems, u32 fl
         return -EINVAL;
     if (ipc->sems + nsems > ipc->sem_limit[SEM_MNS] || ipc->sem.pool.live >= MIN(ipc->sem_limit[SEM_MNI], IPC_INDEXES))
         return -ENOSPC;
-    struct sem *sems = mem_zalloc(nsems * sizeof *sems);
+    struct sem *sems = budget_zalloc(&m->store->budget, nsems * sizeof *sems);
     int r = sems ? ipc_new(m, t, &ipc->sem, key, flags, out) : -ENOMEM;
     if (r) {
-        mem_free(sems);
+        budget_free(sems);
         return r;
     }
     struct semset *s = (struct semset *)*out;

@@ -45,6 +45,23 @@ static u64 frames_for(u64 wish)
     return frames;
 }
 
+// Gives back what nobody needs; whether `bytes` more fit then.
+static bool make_room(struct store *s, u64 bytes)
+{
+    u64 frames = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
+    if (node_reap(s, ~0u) && store_room(s) >= frames)
+        return true;
+    return pagecache_shrink(s) && store_room(s) >= frames;
+}
+
+// The last frames are left for programs to go on with: who hoards in the kernel hears of it first.
+static bool budget_fits(struct budget *b, u64 more)
+{
+    struct store *s = (struct store *)(void *)((u8 *)b - offsetof(struct store, budget));
+    more += MIN((u64)s->limit * PAGE_SIZE / 32, 4UL << 20);
+    return (u64)store_room(s) << PAGE_SHIFT > more || make_room(s, more);
+}
+
 int store_new(struct store **out, u64 memory_limit)
 {
     u64 frames = frames_for(memory_limit);
@@ -70,6 +87,7 @@ int store_new(struct store **out, u64 memory_limit)
     s->meta[FRAME_ZERO].refs = ~0u; // pinned
     s->fresh = 1;
     s->machines = 1;
+    s->budget.fits = budget_fits;
     *out = s;
     return 0;
 }
@@ -92,6 +110,7 @@ void store_free(struct store *s)
     ASSERT_THAT(s->used == 0, "F1");
     ASSERT_THAT(s->nodes_used == 0, "P1");
     node_chunks_free(s);
+    ASSERT_THAT(s->budget.bytes == 0, "BU1");
     host_release(s->arena, (u64)s->reserved * PAGE_SIZE);
     host_release(s->meta, (u64)s->reserved * sizeof *s->meta);
     mem_free(s);
@@ -102,7 +121,7 @@ static int frame_take(struct store *s, frame_t *out, bool *clean)
 {
     if (mem_should_fail())
         return -ENOMEM;
-    if (s->used >= s->limit && !(node_reap(s, ~0u) && s->used < s->limit) && !pagecache_shrink(s))
+    if (unlikely(!store_room(s)) && !make_room(s, PAGE_SIZE))
         return -ENOMEM;
     if (s->free_head != FRAME_NONE) {
         *out = s->free_head;

@@ -16,6 +16,7 @@
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
 
+#include "base/budget.h"
 #include "base/types.h"
 #include "host/lock.h"
 
@@ -46,11 +47,12 @@ struct code_watch;
 struct store {
     u8 *arena;
     struct frame *meta;
-    u32 limit;      // frames that may be in use (--memory)
+    u32 limit;      // frames that may be in use (--memory), less what the budget has
     u32 reserved;   // frames the arena has addresses for
     u32 committed;  // frames backed by memory so far
     u32 fresh;      // the lowest frame never used
     u32 used;
+    struct budget budget; // what the kernel keeps for programs besides frames
     frame_t free_head;
     u64 serial;     // of the address spaces and backings made so far
     u64 code_epoch; // grows when decoded code is dropped or its page copied: an engine inside it must leave
@@ -77,6 +79,13 @@ MUST_CHECK int frame_new(struct store *s, frame_t *out);    // refs 1, content u
 MUST_CHECK int frame_zeroed(struct store *s, frame_t *out); // refs 1, zeros; -ENOMEM
 void frame_get(struct store *s, frame_t f);
 void frame_put(struct store *s, frame_t f);
+
+// Frames that may still be taken.
+static inline u32 store_room(const struct store *s)
+{
+    u64 used = s->used + (s->budget.bytes >> PAGE_SHIFT);
+    return used < s->limit ? s->limit - (u32)used : 0;
+}
 
 // Before a second machine has the store. -ENOMEM
 MUST_CHECK int store_share(struct store *s);

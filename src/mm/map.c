@@ -65,9 +65,9 @@ static bool over_limit(const struct mm *m, const struct map_request *q)
     struct store *s = m->store;
     if (!(q->prot & MM_WRITE) || q->backing)
         return false;
-    if (pages > s->limit - MIN(s->limit, s->used))
+    if (pages > store_room(s))
         (void)node_reap(s, ~0u);
-    return pages > s->limit - MIN(s->limit, s->used);
+    return pages > store_room(s);
 }
 
 int mm_map(struct mm *m, const struct map_request *q, gva_t *out)

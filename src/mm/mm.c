@@ -23,7 +23,7 @@ int mm_new(struct store *s, struct stats *stats, struct mm **out)
     m->stats = stats;
     m->stack_limit = 8UL << 20;
     m->data_limit = m->as_limit = ~0ULL;
-    int r = regions_new(&m->regions);
+    int r = regions_new(s, &m->regions);
     if (r) {
         mem_free(m);
         return r;

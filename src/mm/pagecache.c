@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
 #include "host/pagefile.h"
@@ -37,9 +38,9 @@ static void drop_pages(struct store *s, struct backing *b)
         for (u32 k = 0; k < CHUNK; k++)
             if (b->chunk[i][k] != FRAME_NONE)
                 frame_put(s, slot_frame(b->chunk[i][k]));
-        mem_free(b->chunk[i]);
+        budget_free(b->chunk[i]);
     }
-    mem_free(b->chunk);
+    budget_free(b->chunk);
     b->chunk = NULL;
     b->nchunks = 0;
 }
@@ -110,7 +111,7 @@ bool pagecache_shrink(struct store *s)
         if (b->refs == 0)
             backing_free(s, b);
     }
-    return s->used < before && s->used < s->limit;
+    return s->used < before && store_room(s);
 }
 
 static int backing_new(struct store *s, bool anonymous, struct backing **out)
@@ -273,14 +274,14 @@ bool backing_give_back(struct store *s, struct backing *b, u64 page)
     return free;
 }
 
-static int page_slot_make(struct backing *b, u64 page, u32 **out)
+static int page_slot_make(struct store *s, struct backing *b, u64 page, u32 **out)
 {
     u64 c = page / CHUNK;
     if (c >= CHUNKS_MOST)
         return -ENOMEM;
     if (c >= b->nchunks) {
         u64 n = MAX(c + 1, b->nchunks * 2);
-        u32 **grown = mem_resize(b->chunk, n * sizeof *grown);
+        u32 **grown = budget_resize(&s->budget, b->chunk, n * sizeof *grown);
         if (!grown)
             return -ENOMEM;
         memset(grown + b->nchunks, 0, (n - b->nchunks) * sizeof *grown);
@@ -288,7 +289,7 @@ static int page_slot_make(struct backing *b, u64 page, u32 **out)
         b->nchunks = n;
     }
     if (!b->chunk[c]) {
-        b->chunk[c] = mem_alloc(CHUNK * sizeof **b->chunk);
+        b->chunk[c] = budget_alloc(&s->budget, CHUNK * sizeof **b->chunk);
         if (!b->chunk[c])
             return -ENOMEM;
         memset(b->chunk[c], 0xff, CHUNK * sizeof **b->chunk); // FRAME_NONE
@@ -324,7 +325,7 @@ int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
         *out = slot_frame(*slot);
         return lent;
     }
-    int r = page_slot_make(b, page, &slot);
+    int r = page_slot_make(s, b, page, &slot);
     if (r == 0)
         r = frame_zeroed(s, &f);
     if (r)
@@ -457,10 +458,10 @@ static struct backing *backing_dup(struct forking *f, struct backing *from)
     link_backing(f->store, b);
     if (from->nchunks == 0)
         return b;
-    b->chunk = f->error ? NULL : mem_zalloc(from->nchunks * sizeof *b->chunk);
+    b->chunk = f->error ? NULL : budget_zalloc(&f->store->budget, from->nchunks * sizeof *b->chunk);
     b->nchunks = b->chunk ? from->nchunks : 0;
     for (u64 i = 0; i < b->nchunks; i++) {
-        if (from->chunk[i] && (b->chunk[i] = mem_alloc(CHUNK * sizeof **b->chunk)))
+        if (from->chunk[i] && (b->chunk[i] = budget_alloc(&f->store->budget, CHUNK * sizeof **b->chunk)))
             lend(f->store, b->chunk[i], from->chunk[i]);
         else if (from->chunk[i])
             f->error = -ENOMEM;

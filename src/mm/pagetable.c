@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/panic.h"
 #include "base/stats.h"
 
@@ -32,9 +33,10 @@ static int node_new(struct store *s, u32 level, struct node **out)
     if (mem_should_fail())
         return -ENOMEM;
     if (!s->node_free) {
-        struct node_chunk *c = mem_alloc(sizeof *c);
+        struct node_chunk *c = store_room(s) ? mem_alloc(sizeof *c) : NULL; // as a frame: no reserve is left
         if (!c)
             return -ENOMEM;
+        s->budget.bytes += sizeof *c;
         c->next = s->node_chunks;
         s->node_chunks = c;
         for (int i = 0; i < CHUNK_NODES; i++) {
@@ -63,6 +65,7 @@ void node_chunks_free(struct store *s)
     struct node_chunk *c = s->node_chunks, *next;
     for (; c; c = next) {
         next = c->next;
+        budget_give(&s->budget, sizeof *c);
         mem_free(c);
     }
     s->node_chunks = NULL;

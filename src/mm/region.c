@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
 #include "base/stats.h"
@@ -11,9 +11,9 @@
 
 #define ROOM_FIRST 14u
 
-static int list_new(u32 room, struct regions **out)
+static int list_new(struct store *s, u32 room, struct regions **out)
 {
-    struct regions *l = mem_alloc(sizeof *l + room * sizeof l->at[0]);
+    struct regions *l = budget_alloc(&s->budget, sizeof *l + room * sizeof l->at[0]);
     if (!l)
         return -ENOMEM;
     *l = (struct regions){.refs = 1, .room = room};
@@ -21,9 +21,9 @@ static int list_new(u32 room, struct regions **out)
     return 0;
 }
 
-int regions_new(struct regions **out)
+int regions_new(struct store *s, struct regions **out)
 {
-    return list_new(ROOM_FIRST, out);
+    return list_new(s, ROOM_FIRST, out);
 }
 
 void regions_put(struct store *s, struct regions *l)
@@ -33,12 +33,12 @@ void regions_put(struct store *s, struct regions *l)
     for (u32 i = 0; i < l->count; i++)
         if (l->at[i].backing)
             backing_put(s, l->at[i].backing);
-    mem_free(l);
+    budget_free(l);
 }
 
 struct regions *regions_copy(struct forking *f, const struct regions *from)
 {
-    struct regions *l = forking_dup(f, from, sizeof *l + from->room * sizeof l->at[0]);
+    struct regions *l = budget_dup(f, from);
     if (!l)
         return NULL;
     l->refs = 1;
@@ -53,7 +53,7 @@ static int regions_own(struct mm *m, u32 more)
     struct regions *old = m->regions, *own;
     if (old->refs == 1 && old->count + more <= old->room)
         return 0;
-    int r = list_new(MAX(old->count + more, old->count + old->count / 2 + 2), &own);
+    int r = list_new(m->store, MAX(old->count + more, old->count + old->count / 2 + 2), &own);
     if (r)
         return r;
     memcpy(own->at, old->at, old->count * sizeof old->at[0]);
@@ -65,7 +65,7 @@ static int regions_own(struct mm *m, u32 more)
         old->refs--;
         m->stats->tables_copied++;
     } else {
-        mem_free(old);
+        budget_free(old);
     }
     m->regions = own;
     return 0;

@@ -35,7 +35,7 @@ struct regions {
     struct region at[];
 };
 
-MUST_CHECK int regions_new(struct regions **out);
+MUST_CHECK int regions_new(struct store *s, struct regions **out);
 void regions_put(struct store *s, struct regions *l);
 // A machine fork's copy, with the backings that the copy has. NULL: f->error.
 struct regions *regions_copy(struct forking *f, const struct regions *from);
