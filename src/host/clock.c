@@ -27,10 +27,35 @@ u64 host_realtime(void)
 
 _Static_assert(sizeof(struct host_pollfd) == sizeof(struct pollfd), "poll's layout");
 
+#define PIECES_WAIT 5000000 // ns
+
+// More entries than RLIMIT_NOFILE, which poll(2) refuses: all are looked at, then the first ones waited
+// for, some milliseconds at most.
+static int wait_in_pieces(struct pollfd *fds, u32 n, i64 timeout_ns)
+{
+    int any = 0, r = 0;
+    u32 piece = n / 2;
+    while (piece > 1 && poll(fds, piece, 0) < 0 && errno == EINVAL)
+        piece /= 2;
+    for (u32 i = 0; i < n; i += piece) {
+        r = poll(fds + i, MIN(piece, n - i), 0);
+        for (u32 k = i; r < 0 && k < MIN(i + piece, n); k++)
+            fds[k].revents = 0;
+        any += MAX(r, 0);
+    }
+    if (any || timeout_ns == 0)
+        return any;
+    struct timespec ts = {.tv_nsec = timeout_ns < 0 ? PIECES_WAIT : MIN(timeout_ns, PIECES_WAIT)};
+    r = ppoll(fds, piece, &ts, NULL);
+    return MAX(r, 0);
+}
+
 int host_wait(struct host_pollfd *fds, u32 n, i64 timeout_ns)
 {
     struct timespec ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
     int r = ppoll((struct pollfd *)fds, n, timeout_ns < 0 ? NULL : &ts, NULL);
+    if (r < 0 && errno == EINVAL && n > 1)
+        return wait_in_pieces((struct pollfd *)fds, n, timeout_ns);
     return r < 0 ? 0 : r;
 }
 

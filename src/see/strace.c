@@ -5,15 +5,19 @@
 #include "see/strace.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "host/clock.h"
 #include "host/file.h"
 #include "see/args.h"
 #include "see/filter.h"
 #include "see/print.h"
 
 #define RESULT_COLUMN 40 // where "= 0" stands, in lines that are short enough
+
+#define STUCK 1000000000u  // ns: how long an output that is full is waited for, once
 
 struct tracee { // by task id
     bool known, entered, shown;
@@ -34,20 +38,49 @@ struct strace {
     task_t open;      // whose line is unfinished, 0 = nobody's
     struct text line; // that is being made
     size_t written;   // of it
+    u64 lost;         // lines that nobody would read, since the output is stuck; 0 = it is not
 };
 
 // ---- lines ---------------------------------------------------------------------------------------
 
+// Whether a non-blocking output takes more within a second.
+static bool output_ready(const struct strace *s)
+{
+    struct host_pollfd one = {.fd = s->fd, .events = ABI_POLLOUT};
+    u64 now = host_monotonic(), end = now + STUCK;
+    for (; now < end; now = host_monotonic())
+        if (host_wait(&one, 1, (i64)(end - now)) > 0)
+            return true;
+    return false;
+}
+
+// Whether an output that was stuck is not any more; then it hears how much it has missed.
+static bool output_again(struct strace *s)
+{
+    char notice[80];
+    if (!(host_poll(s->fd, ABI_POLLOUT) & ABI_POLLOUT))
+        return false;
+    int n = snprintf(notice, sizeof notice, "\ntine: strace: %llu lines lost, nobody read them\n",
+                     (unsigned long long)s->lost);
+    if (host_write(s->fd, notice, (size_t)n) != n)
+        return false;
+    s->lost = 0;
+    return true;
+}
+
 static void flush(struct strace *s)
 {
-    while (s->written < s->line.len) {
+    bool stuck = s->lost && !output_again(s);
+    while (!stuck && s->written < s->line.len) {
         i64 n = host_write(s->fd, s->line.at + s->written, s->line.len - s->written);
-        if (n == -EINTR || n == -EAGAIN)
+        if (n == -EINTR || (n == -EAGAIN && output_ready(s)))
             continue;
+        stuck = n == -EAGAIN;
         if (n <= 0)
             break;
         s->written += (size_t)n;
     }
+    s->lost += stuck;
     s->written = s->line.len;
 }
 

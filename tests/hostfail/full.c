@@ -109,6 +109,19 @@ static void limits(void)
     WANT(pid > 0 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7);
 }
 
+/* Many who wait for one descriptor of the host's, for a second. */
+static void waiting(void)
+{
+    char c;
+
+    for (int i = 0; i < 200; i++)
+        if (fork() == 0) {
+            (void)!read(0, &c, 1);
+            _exit(0);
+        }
+    sleep(1);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -119,6 +132,8 @@ int main(int argc, char **argv)
         storing();
     else if (!strcmp(what, "limits"))
         limits();
+    else if (!strcmp(what, "waiting"))
+        waiting();
     else
         return 2;
     puts("ok");
