@@ -227,8 +227,8 @@ void tine_machine_run_for(struct tine_machine *machine, uint64_t instructions, u
 // neither sees what the other does, either may be freed first, and either may be forked again.
 // Nothing of the guest's memory is copied until one of them writes it.
 //   What is the host's stays one thing: files of the host are not copied (both machines write the same
-// file, each at its own position; /dev/shm has such files), its sockets, pipes, terminals and inotify queues are
-// shared. Shared memory, memfds and locks are each machine's own; so neither copy sees the other's locks on a
+// file, each at its own position), its sockets, pipes, terminals and inotify queues are shared. Shared memory,
+// memfds, /dev/shm (with options.root) and locks are each machine's own; so neither copy sees the other's locks on a
 // file that they share. A tracer (options.strace) stays with the original.
 //   The family shares options.memory. A fork takes as long whatever the machine's memory; it grows with the
 // number of processes and descriptors.

@@ -78,8 +78,13 @@
 #define ABI_F_GET_SEALS 1034
 #define ABI_FALLOC_FL_KEEP_SIZE 1u
 #define ABI_FALLOC_FL_PUNCH_HOLE 2u
+#define ABI_F_SEAL_SEAL 1u
+#define ABI_F_SEAL_SHRINK 2u
+#define ABI_F_SEAL_GROW 4u
 #define ABI_F_SEAL_WRITE 8u
 #define ABI_F_SEAL_FUTURE_WRITE 16u
+#define ABI_F_SEAL_EXEC 32u
+#define ABI_F_SEALS 63u
 #define ABI_FD_CLOEXEC 1u
 #define ABI_F_RDLCK 0
 #define ABI_F_WRLCK 1
@@ -106,6 +111,7 @@ struct abi_flock { // 32 bytes
 #define ABI_S_IFIFO 0010000u
 #define ABI_S_ISUID 04000u
 #define ABI_S_ISGID 02000u
+#define ABI_S_ISVTX 01000u
 
 struct abi_stat { // asm-generic/stat.h; not the x86-64 one
     u64 st_dev, st_ino;
@@ -266,9 +272,12 @@ struct abi_winsize {
 #define ABI_EFD_NONBLOCK ABI_O_NONBLOCK
 #define ABI_MFD_CLOEXEC 1u
 #define ABI_MFD_ALLOW_SEALING 2u
+#define ABI_MFD_NOEXEC_SEAL 8u
 
 // Extended attributes: bytes of a name, and of a value or a list of names.
 #define ABI_XATTR_NAME_MAX 255
 #define ABI_XATTR_SIZE_MAX 65536u
+#define ABI_XATTR_CREATE 1u
+#define ABI_XATTR_REPLACE 2u
 
 #endif

@@ -30,20 +30,6 @@ static int allow_inherited(struct fs *fs, struct confine *c)
     return 0;
 }
 
-// The machine's own /dev/shm goes at the end.
-static int allow_shm(struct fs *fs, struct confine *c)
-{
-    char up[ABI_PATH_MAX];
-    size_t n = fs->shm_path ? strlen(fs->shm_path) : 0;
-    while (n && fs->shm_path[n - 1] != '/')
-        n--;
-    if (!n || n >= sizeof up)
-        return 0;
-    memcpy(up, fs->shm_path, n);
-    up[n] = 0;
-    return confine_allow_path(c, up, CONFINE_RMDIR);
-}
-
 int fs_confine(struct fs *fs, bool net)
 {
     struct confine c;
@@ -55,8 +41,6 @@ int fs_confine(struct fs *fs, bool net)
     r = allow_mounts(fs, &c);
     if (r == 0)
         r = allow_inherited(fs, &c);
-    if (r == 0)
-        r = allow_shm(fs, &c);
     if (r == 0)
         r = confine_allow_path(&c, "/dev/null", CONFINE_FILE);
     if (r == 0)

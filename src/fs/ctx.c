@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/forking.h"
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "host/file.h"
 
 static void content_put(struct fs *fs, struct fsctx_content *c)
@@ -175,6 +176,8 @@ static int may_enter(struct fs *fs, file_t id)
         return r;
     if ((s.st_mode & ABI_S_IFMT) != ABI_S_IFDIR)
         return -ENOTDIR;
+    if (f->inode)
+        return tmp_may(fs, f->inode, ABI_X_OK);
     return f->host_fd >= 0 ? host_access(f->host_fd, ABI_X_OK, true) : 0;
 }
 
@@ -185,7 +188,7 @@ static int change(struct fs *fs, struct fsctx *c, const char *path, bool root)
     if (r)
         return r;
     r = may_enter(fs, dir);
-    if (r == 0 && root && file_at(fs, dir)->host_fd < 0)
+    if (r == 0 && root && file_at(fs, dir)->host_fd < 0 && !file_at(fs, dir)->inode)
         r = -EACCES;
     if (r) {
         file_put(fs, dir);

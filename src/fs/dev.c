@@ -219,8 +219,7 @@ static int dev_stat_op(struct fs *fs, file_t id, struct abi_stat *out)
     return 0;
 }
 
-// One record of a synthetic directory. 1 = written, 0 = no room, -E...
-static int put_dirent(struct uio *to, u64 ino, u64 next, u8 type, const char *name)
+int synth_dirent(struct uio *to, u64 ino, u64 next, u8 type, const char *name)
 {
     _Alignas(8) char record[sizeof(struct abi_dirent64) + ABI_NAME_MAX + 9] = {0};
     struct abi_dirent64 *d = (void *)record;
@@ -250,7 +249,7 @@ i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries,
                 continue;
             u8 type = *p == 'd' ? ABI_DT_DIR : *p == 'l' ? ABI_DT_LNK
                     : *p == 'c' ? ABI_DT_CHR : ABI_DT_REG;
-            int r = put_dirent(to, 100 + index, index + 1, type, p + 1);
+            int r = synth_dirent(to, 100 + index, index + 1, type, p + 1);
             if (r <= 0)
                 return left != to->left ? (i64)(left - to->left) : r ? r : -EINVAL;
             f->pos = index + 1;
@@ -311,7 +310,9 @@ static i64 dev_getdents(struct fs *fs, file_t id, struct uio *to)
         add_ptys(fs, &names, -1);
     } else {
         add_devices(&names, -1);
-        add_name(&names, 'd', "pts", -1);
+        for (u32 i = 1; i < fs->nmounts; i++)
+            if (fs->mounts[i].parent == f->mount)
+                add_name(&names, 'd', fs->mounts[i].name, -1);
     }
     i64 r = names.failed ? -ENOMEM : synth_getdents(f, to, &names, true);
     strbuf_clear(&names);

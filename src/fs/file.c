@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "fs/tty.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
@@ -46,28 +47,18 @@ i64 file_seek(struct fs *fs, file_t id, i64 offset, int whence)
     return ops->seek ? ops->seek(fs, id, offset, whence) : -ESPIPE;
 }
 
-// In a copy of a machine the host's file is another one: the guest sees the one it had.
-static int memory_stat(struct fs *fs, file_t id, struct abi_stat *out)
-{
-    const struct file *f = file_at(fs, id);
-    int r = host_fstat(f->host_fd, out);
-    out->st_dev = f->dev;
-    out->st_ino = f->ino;
-    if (r == 0)
-        out->st_blocks = fs->memory->blocks(fs->memory_arg, id);
-    return r;
-}
-
 int file_stat(struct fs *fs, file_t id, struct abi_stat *out)
 {
     struct file *f = file_at(fs, id);
     if (!f)
         return -EBADF;
     const struct file_ops *ops = ops_of(fs, f);
+    if (f->inode) {
+        tmp_stat(fs, f->inode, out);
+        return 0;
+    }
     if (ops->stat)
         return ops->stat(fs, id, out);
-    if (f->memory)
-        return memory_stat(fs, id, out);
     if (f->host_fd >= 0)
         return host_fstat(f->host_fd, out);
     *out = (struct abi_stat){.st_dev = ABI_MAKEDEV(0, 15), .st_ino = 1, .st_mode = 0600,
@@ -106,14 +97,7 @@ int file_statx(struct fs *fs, file_t id, u32 flags, u32 mask, struct abi_statx *
         return -EBADF;
     if (f->host_fd >= 0 && f->kind != FILE_DEV) {
         memset(out, 0, sizeof(*out));
-        int r = host_statx(f->host_fd, flags & 0x6000u, mask, out);
-        if (r == 0 && f->memory) {
-            out->stx_dev_major = ABI_MAJOR(f->dev);
-            out->stx_dev_minor = ABI_MINOR(f->dev);
-            out->stx_ino = f->ino;
-            out->stx_blocks = (u64)fs->memory->blocks(fs->memory_arg, id);
-        }
-        return r;
+        return host_statx(f->host_fd, flags & 0x6000u, mask, out);
     }
     int r = file_stat(fs, id, &s);
     if (r == 0)
@@ -132,6 +116,10 @@ int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out)
             out->f_flags |= ABI_ST_VALID | ABI_ST_RDONLY;
         return r;
     }
+    if (f->inode) {
+        tmp_statfs(fs, f->inode, out);
+        return 0;
+    }
     *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = 255};
     out->f_type = f->kind == FILE_PTM || f->kind == FILE_PTS ? ABI_DEVPTS_SUPER_MAGIC
                   : f->kind == FILE_PIPE ? ABI_PIPEFS_MAGIC
@@ -147,36 +135,6 @@ static int writable(struct file *f)
     return (f->flags & ABI_O_ACCMODE) == ABI_O_RDONLY ? -EINVAL : 0;
 }
 
-// The host minds seals and limits.
-static int memory_truncate(struct fs *fs, file_t id, u64 size)
-{
-    struct abi_stat s;
-    int fd = file_at(fs, id)->host_fd, r = host_fstat(fd, &s);
-    if (r == 0)
-        r = host_ftruncate(fd, (i64)size);
-    if (r == 0)
-        r = fs->memory->resize(fs->memory_arg, id, size);
-    if (r == -ENOMEM)
-        (void)!host_ftruncate(fd, s.st_size);
-    return r;
-}
-
-static int memory_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len)
-{
-    struct abi_stat s;
-    i64 end;
-    if (offset < 0 || len <= 0)
-        return -EINVAL;
-    if (__builtin_add_overflow(offset, len, &end))
-        return -EFBIG;
-    if (mode == (ABI_FALLOC_FL_PUNCH_HOLE | ABI_FALLOC_FL_KEEP_SIZE))
-        return fs->memory->punch(fs->memory_arg, id, (u64)offset, (u64)len);
-    if (mode & ~ABI_FALLOC_FL_KEEP_SIZE)
-        return -EOPNOTSUPP;
-    int r = file_stat(fs, id, &s);
-    return r || mode || end <= s.st_size ? r : memory_truncate(fs, id, (u64)end);
-}
-
 int file_truncate(struct fs *fs, file_t id, i64 size)
 {
     struct file *f = file_at(fs, id);
@@ -185,8 +143,8 @@ int file_truncate(struct fs *fs, file_t id, i64 size)
         return r;
     if (size < 0 || f->kind != FILE_HOST)
         return -EINVAL;
-    if (f->memory)
-        return memory_truncate(fs, id, (u64)size);
+    if (f->inode)
+        return tmp_truncate(fs, f->inode, (u64)size);
     r = host_ftruncate(f->host_fd, size);
     if (r == 0 && fs->written)
         fs->written(fs->written_arg, f->dev, f->ino, (u64)size, ~(u64)0 - (u64)size);
@@ -201,8 +159,8 @@ int file_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len)
         return -EBADF;
     if (f->kind == FILE_PIPE)
         return -ESPIPE;
-    if (f->memory)
-        return memory_allocate(fs, id, mode, offset, len);
+    if (f->inode && f->kind == FILE_HOST)
+        return tmp_allocate(fs, f->inode, mode, offset, len);
     return f->kind == FILE_HOST ? host_fallocate(f->host_fd, mode, offset, len) : -ENODEV;
 }
 
@@ -217,6 +175,8 @@ int file_sync_fd(struct fs *fs, file_t id)
 int file_sync(struct fs *fs, file_t id, bool data_only)
 {
     int fd = file_sync_fd(fs, id);
+    if (fd < 0 && file_at(fs, id)->inode)
+        return 0; // memory
     return fd < 0 ? fd : host_fsync(fd, data_only);
 }
 
@@ -227,28 +187,28 @@ static int changeable(struct fs *fs, const struct file *f)
         return -EBADF;
     if (f->mount && mount_at(fs, f->mount)->ro)
         return -EROFS;
-    return f->host_fd >= 0 ? 0 : f->kind == FILE_PROC || f->kind == FILE_PROCDIR ? -EPERM : 1;
+    return f->host_fd >= 0 || f->inode ? 0 : f->kind == FILE_PROC || f->kind == FILE_PROCDIR ? -EPERM : 1;
 }
 
 int file_chmod(struct fs *fs, file_t id, u32 mode)
 {
     struct file *f = file_at(fs, id);
     int r = changeable(fs, f);
-    return r ? (r < 0 ? r : 0) : host_chmod(f->host_fd, mode & 07777);
+    return r ? (r < 0 ? r : 0) : f->inode ? tmp_chmod(fs, f->inode, mode) : host_chmod(f->host_fd, mode & 07777);
 }
 
 int file_chown(struct fs *fs, file_t id, u32 uid, u32 gid)
 {
     struct file *f = file_at(fs, id);
     int r = changeable(fs, f);
-    return r ? (r < 0 ? r : 0) : host_chown(f->host_fd, uid, gid);
+    return r ? (r < 0 ? r : 0) : f->inode ? tmp_chown(fs, f->inode, uid, gid) : host_chown(f->host_fd, uid, gid);
 }
 
 int file_utimens(struct fs *fs, file_t id, const struct abi_timespec *times)
 {
     struct file *f = file_at(fs, id);
     int r = changeable(fs, f);
-    return r ? (r < 0 ? r : 0) : host_utimens(f->host_fd, times);
+    return r ? (r < 0 ? r : 0) : f->inode ? tmp_utimens(fs, f->inode, times) : host_utimens(f->host_fd, times);
 }
 
 int file_setflags(struct fs *fs, file_t id, u32 flags)
@@ -315,6 +275,8 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
     struct abi_stat s;
     if (!f)
         return -EBADF;
+    if (f->inode)
+        return tmp_path(fs, f->mount, f->inode, buf, cap);
     if (f->kind == FILE_PIPE && f->host_fd < 0) {
         int r = file_stat(fs, id, &s);
         if (r)
@@ -363,6 +325,8 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
     bool writes = (oflags & ABI_O_ACCMODE) != ABI_O_RDONLY || (oflags & ABI_O_TRUNC);
     if (f->mount && mount_at(fs, f->mount)->ro && writes)
         return -EROFS;
+    if (f->inode)
+        return tmp_open(fs, f->inode, oflags & ~ABI_O_CREAT, 0, f->mount, false, out);
     if (f->kind == FILE_PROC || f->kind == FILE_PROCDIR)
         return proc_open(fs, f->path, oflags, f->mount, out);
     if (f->kind == FILE_PTM)
@@ -409,22 +373,7 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
         file_at(fs, *out)->mount = 1;
         return 0;
     }
-    if (!f->memory)
-        return file_adopt(fs, fd, &s, oflags, f->mount, out);
-    u64 dev = f->dev, ino = f->ino;
-    u32 memory = f->memory;
-    r = file_adopt(fs, fd, &s, oflags, f->mount, out);
-    if (r)
-        return r;
-    f = file_at(fs, *out);
-    f->dev = dev;
-    f->ino = ino;
-    f->memory = memory;
-    fs->memory->get(fs->memory_arg, memory);
-    r = oflags & ABI_O_TRUNC && !(oflags & ABI_O_PATH) ? fs->memory->resize(fs->memory_arg, *out, 0) : 0;
-    if (r)
-        file_put(fs, *out);
-    return r;
+    return file_adopt(fs, fd, &s, oflags, f->mount, out);
 }
 
 i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_offset, u64 n)
@@ -486,7 +435,7 @@ int file_identity(struct fs *fs, file_t id, struct file_id *out)
         return -EBADF;
     if (f->kind != FILE_HOST)
         return -ENODEV;
-    int r = f->memory ? memory_stat(fs, id, &s) : host_fstat(f->host_fd, &s);
+    int r = file_stat(fs, id, &s);
     if (r)
         return r;
     *out = file_id_of(&s);
@@ -497,7 +446,7 @@ int file_page_read(struct fs *fs, file_t id, u64 offset, u8 *page)
 {
     struct file *f = file_at(fs, id);
     size_t done = 0;
-    if (!f || f->kind != FILE_HOST)
+    if (!f || f->kind != FILE_HOST || f->inode)
         return -ENODEV;
     while (done < PAGE_SIZE) {
         i64 r = host_pread(f->host_fd, page + done, PAGE_SIZE - done, (i64)(offset + done));
@@ -515,7 +464,7 @@ int file_page_write(struct fs *fs, file_t id, u64 offset, const u8 *page, size_t
 {
     struct file *f = file_at(fs, id);
     size_t done = 0;
-    if (!f || f->kind != FILE_HOST)
+    if (!f || f->kind != FILE_HOST || f->inode)
         return -ENODEV;
     while (done < n) {
         i64 r = host_pwrite(f->host_fd, page + done, n - done, (i64)(offset + done));

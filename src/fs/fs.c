@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "fs/hostfds.h"
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "fs/tty.h"
 #include "host/file.h"
 
@@ -21,7 +22,7 @@ int fs_new(struct fs **out, const struct fs_options *options)
 #define POOL(name) pool_init(&fs->name, name##_pool.size);
 #include "fs/pools.def"
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
-    fs->prefix_fd = fs->shm_fd = -1;
+    fs->prefix_fd = -1;
     u32 umask = options->borrowed ? 022 : host_umask_zero();
     fs->umask = (options->has_umask ? options->umask : umask) & 0777;
     if (!options->borrowed)
@@ -60,6 +61,7 @@ void fs_free(struct fs *fs)
         return;
 #define POOL(name) pool_drop(fs, &fs->name, &name##_pool);
 #include "fs/pools.def"
+    tmpfs_free(fs);
     mounts_free(fs);
     hostfds_put(fs->hostfds);
     mem_free(fs->bounce);
@@ -152,8 +154,8 @@ void file_put(struct fs *fs, file_t id)
     if (ops && ops->release)
         ops->release(fs, id);
     locks_release_file(fs, id);
-    if (f->memory)
-        fs->memory->put(fs->memory_arg, f->memory);
+    if (f->inode)
+        inode_put(fs, f->inode);
     close_host(fs, f);
     budget_free(f->path);
     pool_free(&fs->files, id);
@@ -166,9 +168,7 @@ static void copy_file(struct forking *f, void *object)
     struct file *file = object;
     int inherited = inherited_fd(file);
     file->path = budget_dup(f, file->path);
-    if (file->memory)
-        file->host_fd = -1; // the kernel makes one of the copy's own
-    else if (file->host_fd >= 0 && !hostfds_get(f, file->host_fd)) {
+    if (file->host_fd >= 0 && !hostfds_get(f, file->host_fd)) {
         file->host_fd = -1;
         file->how &= (u8)~(FILE_TWIN | FILE_INHERITED);
     } else if (file->how & FILE_TWIN && !hostfds_get(f, inherited)) {
@@ -310,20 +310,6 @@ int fs_stdio(struct fs *fs, int host_fd, file_t *out)
 
 int fs_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
 {
-    struct abi_stat s;
-    int fd = host_memfd(name, mfd_flags);
     *out = 0;
-    if (fd < 0)
-        return fd;
-    int r = host_fstat(fd, &s);
-    if (r) {
-        host_close(fd);
-        return r;
-    }
-    r = file_adopt(fs, fd, &s, ABI_O_RDWR | ABI_O_LARGEFILE, 1, out);
-    if (r == 0 && fs->memory)
-        r = fs->memory->make(fs->memory_arg, *out);
-    if (r && *out)
-        file_put(fs, *out);
-    return r;
+    return tmp_memfd(fs, name, mfd_flags, out);
 }

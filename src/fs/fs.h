@@ -22,8 +22,8 @@ typedef u32 file_t; // id of an open file description, 0 = none
 
 enum file_kind {
     FILE_NONE,
-    FILE_HOST,   // regular file or block device of the host: pread/pwrite. Also a memfd (memory)
-    FILE_DIR,    // directory of the host
+    FILE_HOST,   // regular file or block device of the host: pread/pwrite. Or (inode) a file of a tmpfs
+    FILE_DIR,    // directory, the same
     FILE_STREAM, // anything of the host that may block: inherited pipe, socket, character device
     FILE_TTY,    // a terminal of the host
     FILE_PTM,    // the master of a pseudo-terminal of the machine; object = its id
@@ -76,8 +76,8 @@ struct file {
     u32 lease;    // the kernel's
     u32 watches;  // first of the epoll watches on it (the kernel's)
     u32 opens;    // FIFO: the other side's open count when this end was opened
-    u64 dev, ino; // of host files: key of locks and FIFOs
-    u32 memory;   // the kernel's: holds its bytes (struct memory_ops), 0 = the host does
+    u64 dev, ino; // of files, directories, FIFOs: key of locks and the like
+    u32 inode;    // of a file of the machine's own file systems (fs/tmpfs.h), 0 = none; host_fd is then -1
     char *path;   // FILE_PROC*: rel below /proc; FILE_DEV: name below /dev; else NULL or a label
 };
 
@@ -104,18 +104,28 @@ struct file_ops {
     void (*release)(struct fs *fs, file_t id); // the last reference is gone; struct file still valid
 };
 
-// Files whose bytes are the machine's own, so that a machine fork parts them: memfds. The host's file has
-// their name, mode, owner, times, seals and size, and no bytes. All but `put` answer -E...; `n` > 0.
+// The bytes of files that are the machine's own (fs/tmpfs.h), so that a machine fork parts them. `memory` is the
+// kernel's number for those of one file. `n` > 0, and offset + n <= INT64_MAX.
 struct memory_ops {
-    int (*make)(void *arg, file_t id);         // the file is new, and empty; sets struct file.memory
-    void (*get)(void *arg, u32 memory);        // another description has it
+    int (*make)(void *arg, u64 dev, u64 ino, u32 *memory); // of a new file, which is empty
     void (*put)(void *arg, u32 memory);
-    i64 (*read)(void *arg, file_t id, void *to, size_t n, u64 offset);
-    i64 (*write)(void *arg, file_t id, const void *from, size_t n, u64 offset);
-    int (*resize)(void *arg, file_t id, u64 size); // to what the host's file has been resized to
-    int (*punch)(void *arg, file_t id, u64 offset, u64 n);
-    i64 (*seek)(void *arg, file_t id, u64 offset, bool data); // SEEK_DATA, SEEK_HOLE
-    u64 (*blocks)(void *arg, file_t id);       // st_blocks
+    u64 (*size)(void *arg, u32 memory);
+    i64 (*read)(void *arg, u32 memory, void *to, size_t n, u64 offset);
+    i64 (*write)(void *arg, u32 memory, const void *from, size_t n, u64 offset); // bytes > 0, -ENOSPC
+    int (*resize)(void *arg, u32 memory, u64 size);
+    int (*punch)(void *arg, u32 memory, u64 offset, u64 n);
+    int (*allocate)(void *arg, u32 memory, u64 offset, u64 n, bool grows); // -ENOSPC, -EINTR
+    i64 (*seek)(void *arg, u32 memory, u64 offset, bool data); // SEEK_DATA, SEEK_HOLE
+    u64 (*blocks)(void *arg, u32 memory);                      // st_blocks
+    bool (*executing)(void *arg, u32 memory);                  // some process runs it
+    void (*space)(void *arg, u64 *pages, u64 *left);           // of the machine's memory
+};
+
+// Who asks.
+struct fs_cred {
+    u32 uid, gid, ngroups;
+    u64 caps; // effective
+    const u32 *groups;
 };
 
 enum chan_kind { CHAN_PIPE_DATA = 1, CHAN_PIPE_SPACE, CHAN_PIPE_OPEN, CHAN_EVENT, CHAN_LOCK,
@@ -166,8 +176,10 @@ struct fs {
     // A host file was written or truncated through a descriptor: for who caches its pages.
     void (*written)(void *arg, u64 dev, u64 ino, u64 offset, u64 len);
     void *written_arg;
-    const struct memory_ops *memory; // NULL: memfds are the host's
+    const struct memory_ops *memory; // NULL: there are no files of the machine's own
     void *memory_arg;
+    void (*cred)(void *arg, struct fs_cred *out); // of the running task; `out` says: somebody who may all. May be NULL
+    void *cred_arg;
     // Whether some process runs this host file, which may then not be opened for writing. NULL: none.
     bool (*executing)(void *arg, u64 dev, u64 ino);
     void *executing_arg;
@@ -188,6 +200,10 @@ struct fs {
 #define POOL(name) struct pool name;
 #include "fs/pools.def"
     u32 lock_head, lock_waits; // of pool `locks`: those held, those waited for
+    u32 *name_bucket;        // fs/tmpfs.h: names by hash
+    u32 name_buckets;
+    u32 memfds;              // the tmpfs that memfds are files of, 0 = not made yet
+    u64 units;               // (T3)
     struct mount *mounts;    // with prefix_fd: the same table in every copy
     u32 *mounts_shared;      // how many copies have it; NULL = one
     struct hostfds *hostfds; // descriptors that copies have together; NULL = none was made
@@ -199,8 +215,6 @@ struct fs {
         u64 offset, length;
     } fetch;       // what the last of them wanted
     int prefix_fd; // the directory of -L, or -1
-    int shm_fd;    // the machine's own /dev/shm, or -1 ...
-    char *shm_path; // ... and where it is in the host
     u32 umask;       // what the host had at the start
     u32 next_owner;  // lock owners handed out
     u64 next_ino;    // of pipes and the like

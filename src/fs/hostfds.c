@@ -57,8 +57,10 @@ bool hostfds_get(struct forking *f, int fd)
         return false;
     struct hostfds *h = f->fs->hostfds;
     f->error = make_room(h, (u32)fd);
-    h->extra[fd] += f->error == 0;
-    return f->error == 0;
+    if (f->error)
+        return false;
+    h->extra[fd]++;
+    return true;
 }
 
 void fs_host_close(struct fs *fs, int fd)
@@ -82,9 +84,11 @@ struct fs *fs_copy(struct forking *f, struct fs *from)
 #define POOL(name) fs->name = (struct pool){.size = from->name.size};
 #include "fs/pools.def"
     fs->bounce = NULL;
+    fs->name_bucket = forking_dup(f, from->name_bucket, from->name_buckets * sizeof *fs->name_bucket);
     if (!from->mounts_shared) {
         from->mounts_shared = mem_alloc(sizeof *from->mounts_shared);
         if (!from->mounts_shared) {
+            mem_free(fs->name_bucket);
             mem_free(fs);
             f->error = -ENOMEM;
             return NULL;

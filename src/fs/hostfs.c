@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
 
@@ -66,7 +67,7 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
             want = MIN(to->left, (u64)BOUNCE);
             host = bounce;
         }
-        r = f->memory ? fs->memory->read(fs->memory_arg, id, host, want, (u64)(at + done))
+        r = f->inode ? tmp_read(fs, f->inode, host, want, (u64)(at + done))
             : fs->cached && !done && !inherited ? read_cached(fs, f, host, want, to->left, at)
                                                 : read_at(f, host, want, inherited ? -1 : at + done);
         if (r <= 0)
@@ -103,14 +104,11 @@ static i64 write_at(struct file *f, const void *buf, size_t n, i64 offset, bool 
     return r;
 }
 
-static i64 memory_write(struct fs *fs, file_t id, const void *buf, size_t n, i64 offset, i64 *end)
+static i64 memory_write(struct fs *fs, const struct file *f, const void *buf, size_t n, i64 offset, i64 *end)
 {
-    struct abi_stat s;
-    i64 r = 0;
-    if (file_at(fs, id)->flags & ABI_O_APPEND && (r = file_stat(fs, id, &s)) == 0)
-        offset = s.st_size;
-    if (r == 0)
-        r = fs->memory->write(fs->memory_arg, id, buf, n, (u64)offset);
+    if (f->flags & ABI_O_APPEND)
+        offset = (i64)tmp_size(fs, f->inode);
+    i64 r = tmp_write(fs, f->inode, buf, n, (u64)offset);
     if (r >= 0)
         *end = offset + r;
     return r;
@@ -141,7 +139,7 @@ static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offse
             }
             host = bounce;
         }
-        r = f->memory ? memory_write(fs, id, host, (size_t)want, at + done, &end)
+        r = f->inode ? memory_write(fs, f, host, (size_t)want, at + done, &end)
                       : write_at(f, host, (size_t)want, at + done, offset < 0, &end);
         if (r < 0)
             break;
@@ -167,10 +165,14 @@ static i64 host_file_seek(struct fs *fs, file_t id, i64 offset, int whence)
         to = offset;
     else if (whence == ABI_SEEK_CUR)
         to = __builtin_add_overflow((i64)f->pos, offset, &to) ? -EOVERFLOW : to < 0 ? -EINVAL : to;
-    else if (f->memory && (whence == ABI_SEEK_DATA || whence == ABI_SEEK_HOLE)) {
-        to = offset < 0 ? -ENXIO : fs->memory->seek(fs->memory_arg, id, (u64)offset, whence == ABI_SEEK_DATA);
+    else if (f->inode && (whence == ABI_SEEK_DATA || whence == ABI_SEEK_HOLE)) {
+        to = offset < 0 ? -ENXIO : tmp_seek(fs, f->inode, (u64)offset, whence == ABI_SEEK_DATA);
         return to < 0 ? to : (i64)(f->pos = (u64)to);
-    } else
+    } else if (f->inode && whence == ABI_SEEK_END)
+        to = __builtin_add_overflow((i64)tmp_size(fs, f->inode), offset, &to) ? -EOVERFLOW : to < 0 ? -EINVAL : to;
+    else if (f->inode)
+        return -EINVAL;
+    else
         return (to = host_lseek(f->host_fd, offset, whence)) < 0 ? to : (i64)(f->pos = (u64)to);
     if (to < 0)
         return whence == ABI_SEEK_SET ? -EINVAL : to;
@@ -183,11 +185,11 @@ static int host_file_ioctl(struct fs *fs, file_t id, u32 cmd, struct mm *mm, u64
     struct file *f = file_at(fs, id);
     struct abi_stat s;
     if (cmd == ABI_FIONREAD) {
-        int r = host_fstat(f->host_fd, &s);
+        int r = file_stat(fs, id, &s);
         i64 at = f->how & FILE_INHERITED ? host_lseek(f->host_fd, 0, ABI_SEEK_CUR) : (i64)f->pos;
         return r ? r : uaccess_write_u32(mm, arg, s.st_size > at ? (u32)(s.st_size - at) : 0);
     }
-    if (cmd == ABI_FS_IOC_GETFLAGS) {
+    if (cmd == ABI_FS_IOC_GETFLAGS && !f->inode) {
         u64 flags = 0;
         int r = host_ioctl(f->host_fd, cmd, &flags);
         return r < 0 ? r : uaccess_write_u32(mm, arg, (u32)flags);
@@ -215,6 +217,8 @@ static i64 dir_getdents(struct fs *fs, file_t id, struct uio *to)
 {
     struct file *f = file_at(fs, id);
     size_t n = (size_t)MIN(to->left, (u64)32768);
+    if (f->inode)
+        return tmp_getdents(fs, id, to);
     int r = uio_check(to, n, MM_WRITE);
     if (r)
         return r;
@@ -237,6 +241,10 @@ static i64 dir_getdents(struct fs *fs, file_t id, struct uio *to)
 static i64 dir_seek(struct fs *fs, file_t id, i64 offset, int whence)
 {
     struct file *f = file_at(fs, id);
+    if (f->inode && whence == ABI_SEEK_CUR)
+        offset += (i64)f->pos;
+    if (f->inode)
+        return whence > ABI_SEEK_CUR || offset < 0 ? -EINVAL : (i64)(f->pos = (u64)offset);
     if (whence == ABI_SEEK_SET)
         f->pos = 0;
     return host_lseek(f->host_fd, offset, whence);

@@ -33,6 +33,8 @@ MUST_CHECK int proc_stat(struct fs *fs, const char *rel, struct abi_stat *out);
 int proc_kind(struct fs *fs, const char *rel, u32 *mode); // enum proc_kind or -E...
 MUST_CHECK int dev_open(struct fs *fs, u32 dev, u32 oflags, u32 mount, file_t *out);
 void dev_stat(struct fs *fs, u32 dev, struct abi_stat *out);
+// One record of a directory. 1 = written, 0 = no room, -E...
+int synth_dirent(struct uio *to, u64 ino, u64 next, u8 type, const char *name);
 // Records of a synthetic directory from f->pos on; entries as proc_ops.list makes them.
 i64 synth_getdents(struct file *f, struct uio *to, const struct strbuf *entries, bool with_dots);
 // What a host directory shows that the host does not have: mount points, the machine's devices.
@@ -48,7 +50,7 @@ void locks_release_file(struct fs *fs, file_t id);
 // Refuses the host's procfs (law L13): -EACCES.
 MUST_CHECK int fs_guard(struct fs *fs, int fd, u64 dev);
 
-enum mount_kind { MOUNT_HOST, MOUNT_PROC, MOUNT_DEV, MOUNT_PTS };
+enum mount_kind { MOUNT_HOST, MOUNT_PROC, MOUNT_DEV, MOUNT_PTS, MOUNT_TMP };
 
 // What is mounted where. Row 0 is the root; ids are row + 1.
 struct mount {
@@ -56,12 +58,14 @@ struct mount {
     bool ro, whole; // whole: the host's own /, nothing is confined
     int fd;         // its root (O_PATH), -1 = synthetic
     u64 dev, ino;   // identity of fd
+    u32 inode;      // MOUNT_TMP: its root, a reference
     char *guest;    // absolute guest path without trailing slash ("" for the root)
     const char *name; // last component of guest
     const char *base; // MOUNT_PROC: the part of proc_ops's tree that it shows, "" = all of it
     u32 parent;     // id of the mount that holds the mount point
     int parent_fd;  // the directory in it (O_PATH), -1 = the parent's root is synthetic
     u64 parent_dev, parent_ino;
+    u32 parent_inode; // the same, where the parent is a tmpfs
 };
 
 static inline struct mount *mount_at(struct fs *fs, u32 id)
@@ -72,16 +76,19 @@ static inline struct mount *mount_at(struct fs *fs, u32 id)
 const char *mount_below(struct fs *fs, u32 mount, const char *rel); // `rel` without the base
 MUST_CHECK int mounts_new(struct fs *fs, const struct fs_options *options);
 void mounts_free(struct fs *fs);
+u32 tmp_mount(struct fs *fs, u32 tmpfs); // the mount that shows all of it, 0 = none
 // The guest's path of a host descriptor found in `mount`.
 i64 mount_path(struct fs *fs, u32 mount, int fd, char *buf, size_t cap);
 // What a walk ends at.
-enum found_kind { FOUND_HOST = 1, FOUND_PROC, FOUND_DEV, FOUND_FILE };
+enum found_kind { FOUND_HOST = 1, FOUND_PROC, FOUND_DEV, FOUND_FILE, FOUND_TMP };
 struct found {
     u8 kind;
     u32 mount;
     int fd;      // FOUND_HOST: opened with the flags asked for; ours to close
     u32 dev;     // FOUND_DEV: enum dev_id
     file_t file; // FOUND_FILE: behind a magic link; borrowed
+    u32 inode;   // FOUND_TMP; borrowed
+    bool made;   // FOUND_TMP: just now
     bool link;   // FOUND_DEV: the link `rel` itself, not followed
     bool named;  // FOUND_HOST with WALK_NAME: rel is the absolute guest path
     char rel[ABI_PATH_MAX]; // FOUND_PROC
@@ -99,6 +106,8 @@ void statx_of(const struct abi_stat *s, struct abi_statx *out);
 MUST_CHECK int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char *name, bool nofollow,
                           struct abi_stat *out);
 void found_clear(struct found *f);
+// The inode of a tmpfs that was found, also behind a file; 0 = it is something else.
+u32 found_inode(struct fs *fs, const struct found *f);
 struct file_id file_id_of(const struct abi_stat *s);
 
 #endif

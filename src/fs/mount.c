@@ -7,8 +7,8 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "host/file.h"
-#include "host/private.h"
 
 #define AS_DIR (ABI_O_PATH | ABI_O_DIRECTORY)
 
@@ -57,7 +57,8 @@ static int mount_add(struct fs *fs, enum mount_kind kind, const char *guest, int
         return r;
     }
     found_clear(&at);
-    return at.kind == FOUND_DEV ? 0 : -EINVAL;
+    m->parent_inode = found_inode(fs, &at);
+    return at.kind == FOUND_DEV || m->parent_inode ? 0 : -EINVAL;
 }
 
 static int add_bind(struct fs *fs, const struct fs_bind *b)
@@ -75,26 +76,25 @@ static int add_bind(struct fs *fs, const struct fs_bind *b)
     return fd < 0 ? fd : mount_add(fs, MOUNT_HOST, guest, fd, b->ro);
 }
 
-// Under --root /dev/shm is a directory of the machine's own, unless the root has one.
+// Under --root /dev/shm is the machine's own, whatever the root has there.
 static int add_shm(struct fs *fs)
 {
-    struct found at;
-    char path[256];
-    int r = walk(fs, NULL, 0, "/dev/shm/", WALK_PLAIN, AS_DIR, 0, &at);
-    found_clear(&at);
+    u32 root;
+    int r = tmpfs_new(fs, 01777, &root);
     if (r == 0)
-        return 0;
-    fs->shm_fd = host_private_new(path, sizeof(path));
-    if (fs->shm_fd < 0)
-        return 0; // the host lets us make none: shm_open says so
-    fs->shm_path = mem_strdup(path);
-    if (!fs->shm_path) {
-        host_private_remove(fs->shm_fd, path);
-        fs->shm_fd = -1;
-        return -ENOMEM;
-    }
-    int fd = host_openat(HOST_CWD, path, AS_DIR, 0);
-    return fd < 0 ? fd : mount_add(fs, MOUNT_HOST, "/dev/shm", fd, false);
+        r = mount_add(fs, MOUNT_TMP, "/dev/shm", -1, false);
+    if (r == 0)
+        mount_at(fs, fs->nmounts)->inode = root;
+    return r;
+}
+
+u32 tmp_mount(struct fs *fs, u32 tmpfs)
+{
+    const struct tmpfs *t = pool_at(&fs->tmpfses, tmpfs);
+    for (u32 id = 1; id <= fs->nmounts; id++)
+        if (t->root && mount_at(fs, id)->inode == t->root)
+            return id;
+    return 0;
 }
 
 int mounts_new(struct fs *fs, const struct fs_options *options)
@@ -150,9 +150,6 @@ void mounts_free(struct fs *fs)
         mem_free(fs->mounts[i].guest);
     }
     mem_free(fs->mounts);
-    if (fs->shm_fd >= 0)
-        host_private_remove(fs->shm_fd, fs->shm_path);
-    mem_free(fs->shm_path);
     host_close(fs->prefix_fd);
 }
 

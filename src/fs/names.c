@@ -5,27 +5,31 @@
 #include <string.h>
 
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "host/file.h"
 
 struct parent {
     u32 mount;
-    int fd;    // the directory (O_PATH), ours
+    int fd;    // the directory (O_PATH), ours; or ...
+    u32 inode; // ... in a tmpfs
+    u32 len;   // of the name without a slash
     bool dots; // the name is ".", ".." or the path names a root
     bool busy; // the name is a mount point or a device of ours
     bool synthetic; // -EACCES, since the directory is no directory of the host
     char name[ABI_NAME_MAX + 2]; // with one slash behind it if the path had any
 };
 
-static bool is_mount_point(struct fs *fs, u32 mount, int fd, const char *name, size_t len)
+static bool is_mount_point(struct fs *fs, u32 mount, const struct parent *p, size_t len)
 {
-    struct abi_stat s;
-    if (host_fstat(fd, &s))
+    const char *name = p->name;
+    struct abi_stat s = {0};
+    if (!p->inode && host_fstat(p->fd, &s))
         return false;
     struct mount *own = mount_at(fs, mount);
     for (u32 i = 1; i < fs->nmounts; i++) {
         struct mount *m = &fs->mounts[i];
         if (m->parent == mount && strlen(m->name) == len && !memcmp(m->name, name, len) &&
-            m->parent_dev == s.st_dev && m->parent_ino == s.st_ino)
+            m->parent_inode == p->inode && m->parent_dev == s.st_dev && m->parent_ino == s.st_ino)
             return true;
     }
     return own->kind == MOUNT_DEV && own->dev == s.st_dev && own->ino == s.st_ino &&
@@ -39,6 +43,7 @@ static int find_parent(struct fs *fs, struct fsctx *c, file_t dir, const char *p
     struct found at;
     size_t end = strlen(path);
     p->fd = -1;
+    p->inode = 0;
     p->synthetic = false;
     if (!end)
         return -ENOENT;
@@ -55,6 +60,7 @@ static int find_parent(struct fs *fs, struct fsctx *c, file_t dir, const char *p
         return -ENAMETOOLONG;
     memcpy(p->name, path + start, len);
     memcpy(p->name + len, slash ? "/" : "", slash ? 2 : 1);
+    p->len = (u32)len;
     p->dots = !len || (len == 1 && p->name[0] == '.') || (len == 2 && !memcmp(p->name, "..", 2));
     snprintf(up, sizeof(up), "%.*s%s", (int)start, path, start ? "" : ".");
     int r = walk(fs, c, dir, up, WALK_PLAIN, ABI_O_PATH | ABI_O_DIRECTORY, 0, &at);
@@ -62,6 +68,12 @@ static int find_parent(struct fs *fs, struct fsctx *c, file_t dir, const char *p
         return r;
     p->mount = at.mount;
     p->fd = at.fd;
+    p->inode = found_inode(fs, &at);
+    if (p->inode) {
+        p->mount = at.kind == FOUND_FILE ? file_at(fs, at.file)->mount : at.mount;
+        p->busy = !p->dots && is_mount_point(fs, p->mount, p, len);
+        return inode_is(fs, p->inode, ABI_S_IFDIR) ? 0 : -ENOTDIR;
+    }
     if (at.kind == FOUND_FILE) {
         struct file *f = file_at(fs, at.file);
         if (f->host_fd < 0 || (f->kind != FILE_DIR && f->kind != FILE_PATH))
@@ -74,7 +86,7 @@ static int find_parent(struct fs *fs, struct fsctx *c, file_t dir, const char *p
     }
     if (p->fd < 0)
         return p->fd;
-    p->busy = !p->dots && is_mount_point(fs, p->mount, p->fd, p->name, len);
+    p->busy = !p->dots && is_mount_point(fs, p->mount, p, len);
     return 0;
 }
 
@@ -87,14 +99,26 @@ static void parent_clear(struct parent *p)
 static int find_new(struct fs *fs, struct fsctx *c, file_t dir, const char *path, struct parent *p)
 {
     struct abi_stat s;
+    u32 inode;
     int r = find_parent(fs, c, dir, path, p);
     if (r == 0 && (p->dots || p->busy))
         r = -EEXIST;
-    if (r == 0 && mount_at(fs, p->mount)->ro)
+    if (r == 0 && mount_at(fs, p->mount)->ro && p->inode)
+        r = tmp_look(fs, p->inode, p->name, p->len, &inode) == 0 ? -EEXIST : -EROFS;
+    else if (r == 0 && mount_at(fs, p->mount)->ro)
         r = host_fstatat(p->fd, p->name, &s) == 0 ? -EEXIST : -EROFS;
     if (r)
         parent_clear(p);
     return r;
+}
+
+// In a tmpfs; the slash behind a name is for directories.
+static int make(struct fs *fs, const struct parent *p, u32 mode, u64 rdev, const char *text)
+{
+    u32 inode;
+    if (p->name[p->len] && (mode & ABI_S_IFMT) != ABI_S_IFDIR)
+        return tmp_look(fs, p->inode, p->name, p->len, &inode) == 0 ? -EEXIST : -ENOENT;
+    return tmp_make(fs, p->inode, p->name, p->len, mode, rdev, text, &inode);
 }
 
 int path_mkdir(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 mode)
@@ -103,7 +127,8 @@ int path_mkdir(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     int r = find_new(fs, c, dir, path, &p);
     if (r)
         return r;
-    r = host_mkdirat(p.fd, p.name, mode & 01777 & ~c->c->umask);
+    mode &= 01777 & ~c->c->umask;
+    r = p.inode ? make(fs, &p, ABI_S_IFDIR | mode, 0, NULL) : host_mkdirat(p.fd, p.name, mode);
     parent_clear(&p);
     return r;
 }
@@ -119,6 +144,8 @@ int path_mknod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     bool device = type == ABI_S_IFBLK || (type == ABI_S_IFCHR && rdev);
     if (device && !fs->mounts[0].whole)
         r = -EPERM;
+    else if (p.inode)
+        r = make(fs, &p, mode & ~c->c->umask, rdev, NULL);
     else
         r = host_mknodat(p.fd, p.name, mode & ~c->c->umask, rdev);
     parent_clear(&p);
@@ -133,9 +160,17 @@ int path_symlink(struct fs *fs, struct fsctx *c, const char *target, file_t dir,
     int r = find_new(fs, c, dir, path, &p);
     if (r)
         return r;
-    r = host_symlinkat(target, p.fd, p.name);
+    r = p.inode ? make(fs, &p, ABI_S_IFLNK | 0777, 0, target) : host_symlinkat(target, p.fd, p.name);
     parent_clear(&p);
     return r;
+}
+
+// unlink("name/") is good for nothing.
+static int unlink_slashed(struct fs *fs, const struct parent *p)
+{
+    u32 inode;
+    int r = tmp_look(fs, p->inode, p->name, p->len, &inode);
+    return r ? r : inode_is(fs, inode, ABI_S_IFDIR) ? -EISDIR : -ENOTDIR;
 }
 
 int path_unlink(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags)
@@ -152,8 +187,10 @@ int path_unlink(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u3
         r = -EBUSY;
     else if (r == 0 && mount_at(fs, p.mount)->ro)
         r = -EROFS;
-    if (r == 0)
-        r = host_unlinkat(p.fd, p.name, is_dir);
+    if (r == 0 && p.inode && p.name[p.len] && !is_dir)
+        r = unlink_slashed(fs, &p);
+    else if (r == 0)
+        r = p.inode ? tmp_unlink(fs, p.inode, p.name, p.len, is_dir) : host_unlinkat(p.fd, p.name, is_dir);
     parent_clear(&p);
     return r;
 }
@@ -171,7 +208,9 @@ int path_rename(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, 
         r = -EBUSY;
     if (r == 0 && mount_at(fs, a.mount)->ro)
         r = -EROFS;
-    if (r == 0)
+    if (r == 0 && a.inode)
+        r = tmp_rename(fs, a.inode, a.name, a.len, b.inode, b.name, b.len, flags, a.name[a.len] || b.name[b.len]);
+    else if (r == 0)
         r = host_renameat(a.fd, a.name, b.fd, b.name, flags);
     parent_clear(&a);
     parent_clear(&b);
@@ -191,9 +230,22 @@ static int link_found(struct fs *fs, struct fsctx *c, file_t dir, const char *pa
     struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
     u32 mount = f ? f->mount : at.mount;
     int fd = f ? f->host_fd : at.fd;
-    r = fd < 0 || mount != to->mount ? -EXDEV : host_link_fd(fd, to->fd, to->name);
+    u32 inode = found_inode(fs, &at);
+    if (inode)
+        r = mount == to->mount && to->inode ? tmp_link(fs, to->inode, to->name, to->len, inode) : -EXDEV;
+    else
+        r = fd < 0 || mount != to->mount ? -EXDEV : host_link_fd(fd, to->fd, to->name);
     found_clear(&at);
     return r;
+}
+
+static int link_name(struct fs *fs, const struct parent *from, const struct parent *to)
+{
+    u32 inode;
+    int r = tmp_look(fs, from->inode, from->name, from->len, &inode);
+    if (r == 0 && (from->name[from->len] || to->name[to->len]))
+        r = inode_is(fs, inode, ABI_S_IFDIR) ? -EPERM : from->name[from->len] ? -ENOTDIR : -ENOENT;
+    return r ? r : tmp_link(fs, to->inode, to->name, to->len, inode);
 }
 
 int path_link(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, file_t dir2,
@@ -213,36 +265,9 @@ int path_link(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, fi
             r = -EXDEV;
         if (r == 0)
             r = a.dots || a.busy ? -EPERM : a.mount != b.mount ? -EXDEV
-                : host_linkat(a.fd, a.name, b.fd, b.name);
+                : a.inode ? link_name(fs, &a, &b) : host_linkat(a.fd, a.name, b.fd, b.name);
     }
     parent_clear(&a);
     parent_clear(&b);
     return r;
-}
-
-int path_host(struct fs *fs, struct fsctx *c, file_t dir, const char *path, bool last_exists, char *buf,
-              size_t cap, int *hold)
-{
-    struct found at;
-    struct parent p;
-    int r, n;
-    *hold = -1;
-    if (last_exists) {
-        r = walk(fs, c, dir, path, 0, ABI_O_PATH, 0, &at);
-        if (r || at.kind != FOUND_HOST)
-            return r ? r : -ECONNREFUSED;
-        *hold = at.fd;
-        n = snprintf(buf, cap, "/proc/self/fd/%d", at.fd);
-    } else {
-        r = find_new(fs, c, dir, path, &p);
-        if (r)
-            return r == -EEXIST ? -EADDRINUSE : r;
-        *hold = p.fd;
-        n = snprintf(buf, cap, "/proc/self/fd/%d/%s", p.fd, p.name);
-    }
-    if (n > 0 && (size_t)n < cap)
-        return 0;
-    host_close(*hold);
-    *hold = -1;
-    return -ENAMETOOLONG;
 }

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "abi/tty.h"
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "host/file.h"
 
 static u32 walk_flags(u32 at_flags)
@@ -48,10 +49,10 @@ static int opened_for_writing(struct fs *fs, int fd, struct abi_stat *s, u32 ofl
     return r ? r : host_fstat(fd, s);
 }
 
-static int open_found(struct fs *fs, struct found *at, u32 oflags, bool nofollow, file_t *out)
+static int open_found(struct fs *fs, struct found *at, u32 oflags, u32 mode, bool nofollow, file_t *out)
 {
     struct abi_stat s;
-    u32 mode;
+    u32 proc_mode;
     int r;
     switch (at->kind) {
     case FOUND_HOST:
@@ -66,9 +67,11 @@ static int open_found(struct fs *fs, struct found *at, u32 oflags, bool nofollow
             fs->written(fs->written_arg, s.st_dev, s.st_ino, 0, ~(u64)0);
         return file_adopt(fs, at->fd, &s, oflags, at->mount, out);
     case FOUND_PROC:
-        if (nofollow && !(oflags & ABI_O_PATH) && proc_kind(fs, at->rel, &mode) == PROC_LINK)
+        if (nofollow && !(oflags & ABI_O_PATH) && proc_kind(fs, at->rel, &proc_mode) == PROC_LINK)
             return oflags & ABI_O_EXCL ? -EEXIST : -ELOOP;
         return proc_open(fs, at->rel, oflags, at->mount, out);
+    case FOUND_TMP:
+        return tmp_open(fs, at->inode, oflags, mode, at->mount, at->made, out);
     case FOUND_DEV:
         if (at->link)
             return oflags & ABI_O_EXCL ? -EEXIST : -ELOOP;
@@ -104,7 +107,7 @@ int path_open(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
         }
         r = -ENXIO;
     }
-    return r ? r : open_found(fs, &at, oflags, nofollow, out);
+    return r ? r : open_found(fs, &at, oflags, mode, nofollow, out);
 }
 
 static int stat_found(struct fs *fs, struct found *at, struct abi_stat *out)
@@ -122,6 +125,9 @@ static int stat_found(struct fs *fs, struct found *at, struct abi_stat *out)
             out->st_mode = ABI_S_IFLNK | 0777;
             out->st_size = (i64)strlen(at->rel);
         }
+        return 0;
+    case FOUND_TMP:
+        tmp_stat(fs, at->inode, out);
         return 0;
     default:
         return file_stat(fs, at->file, out);
@@ -184,7 +190,10 @@ int path_access(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u3
         return r;
     struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
     int fd = f ? f->host_fd : at.fd;
-    if (at.kind == FOUND_HOST || (f && fd >= 0)) {
+    u32 inode = found_inode(fs, &at);
+    if (inode) {
+        r = (mode & ABI_W_OK) && at.mount && mount_at(fs, at.mount)->ro ? -EROFS : mode ? tmp_may(fs, inode, mode) : 0;
+    } else if (at.kind == FOUND_HOST || (f && fd >= 0)) {
         if ((mode & ABI_W_OK) && at.mount && mount_at(fs, at.mount)->ro)
             r = -EROFS;
         else if (mode)
@@ -206,6 +215,15 @@ i64 path_readlink(struct fs *fs, struct fsctx *c, file_t dir, const char *path, 
     if (n < 0)
         return n;
     struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
+    u32 inode = found_inode(fs, &at);
+    if (inode) {
+        const char *text = inode_at(fs, inode)->text;
+        if (!inode_is(fs, inode, ABI_S_IFLNK))
+            return f && f->kind == FILE_PATH ? -ENOENT : -EINVAL;
+        n = (i64)MIN(strlen(text), cap);
+        memcpy(buf, text, (size_t)n);
+        return n;
+    }
     if (at.kind == FOUND_PROC || (f && f->kind == FILE_PATH && f->host_fd < 0 && !f->object)) {
         const char *rel = f ? f->path : at.rel;
         n = proc_kind(fs, rel, &mode);
@@ -225,8 +243,8 @@ i64 path_readlink(struct fs *fs, struct fsctx *c, file_t dir, const char *path, 
     return n;
 }
 
-// For what changes an inode: its descriptor (borrowed from `at` or its file), -EROFS, or -EPERM for
-// what is no file of the host.
+// For what changes an inode: its descriptor (borrowed from `at` or its file), or 0 where found_inode tells it;
+// -EROFS, or -EPERM for what is neither.
 static int changeable(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
                       struct found *at)
 {
@@ -238,6 +256,8 @@ static int changeable(struct fs *fs, struct fsctx *c, file_t dir, const char *pa
     int fd = f ? f->host_fd : at->fd;
     if (at->mount && mount_at(fs, at->mount)->ro)
         r = -EROFS;
+    else if (found_inode(fs, at))
+        return 0;
     else if (fd < 0)
         r = -EPERM;
     else if ((r = host_fstat(fd, &s)) == 0)
@@ -253,7 +273,8 @@ int path_chmod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     int fd = changeable(fs, c, dir, path, flags, &at);
     if (fd < 0)
         return fd;
-    int r = host_chmod(fd, mode & 07777);
+    u32 inode = found_inode(fs, &at);
+    int r = inode ? tmp_chmod(fs, inode, mode) : host_chmod(fd, mode & 07777);
     found_clear(&at);
     return r;
 }
@@ -264,7 +285,8 @@ int path_chown(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     int fd = changeable(fs, c, dir, path, flags, &at);
     if (fd < 0)
         return fd;
-    int r = host_chown(fd, uid, gid);
+    u32 inode = found_inode(fs, &at);
+    int r = inode ? tmp_chown(fs, inode, uid, gid) : host_chown(fd, uid, gid);
     found_clear(&at);
     return r;
 }
@@ -276,7 +298,8 @@ int path_utimens(struct fs *fs, struct fsctx *c, file_t dir, const char *path,
     int fd = changeable(fs, c, dir, path, flags, &at);
     if (fd < 0)
         return fd;
-    int r = host_utimens(fd, times);
+    u32 inode = found_inode(fs, &at);
+    int r = inode ? tmp_utimens(fs, inode, times) : host_utimens(fd, times);
     found_clear(&at);
     return r;
 }
@@ -293,6 +316,8 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
         r = host_fstatfs(at.fd, out);
         if (r == 0 && at.mount && mount_at(fs, at.mount)->ro)
             out->f_flags |= ABI_ST_VALID | ABI_ST_RDONLY;
+    } else if (at.kind == FOUND_TMP) {
+        tmp_statfs(fs, at.inode, out);
     } else {
         *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = ABI_NAME_MAX};
         out->f_type = at.kind == FOUND_PROC && *mount_at(fs, at.mount)->base ? ABI_SYSFS_MAGIC
@@ -332,6 +357,8 @@ static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
         return mount_path(fs, at->mount, at->fd, buf, cap);
     if (at->kind == FOUND_FILE)
         return file_path(fs, at->file, buf, cap);
+    if (at->kind == FOUND_TMP)
+        return tmp_path(fs, at->mount, at->inode, buf, cap);
     if (at->kind == FOUND_DEV)
         tail = dev_name(at->dev, room);
     else
@@ -383,8 +410,17 @@ int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
         r = file_adopt(fs, at.fd, &s, ABI_O_RDONLY | ABI_O_LARGEFILE, at.mount, out);
         if (r)
             return r;
+    } else if (at.kind == FOUND_TMP && inode_is(fs, at.inode, ABI_S_IFREG)) {
+        r = tmp_may(fs, at.inode, ABI_X_OK);
+        if (r == 0)
+            r = tmp_open(fs, at.inode, ABI_O_RDONLY | ABI_O_PATH, 0, at.mount, false, out);
+        if (r)
+            return r;
+        file_at(fs, *out)->kind = FILE_HOST; // it may be one that is not to be read
+        file_at(fs, *out)->flags = ABI_O_RDONLY;
+        r = file_identity(fs, *out, id);
     } else {
-        return -EACCES;
+        return at.kind == FOUND_TMP && inode_is(fs, at.inode, ABI_S_IFLNK) ? -ELOOP : -EACCES;
     }
     if (file_at(fs, *out)->kind != FILE_HOST)
         r = -EACCES;
@@ -401,5 +437,6 @@ int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
 
 int file_executable(struct fs *fs, file_t id)
 {
-    return host_access(file_at(fs, id)->host_fd, ABI_X_OK, true);
+    const struct file *f = file_at(fs, id);
+    return f->inode ? tmp_may(fs, f->inode, ABI_X_OK) : host_access(f->host_fd, ABI_X_OK, true);
 }

@@ -70,10 +70,5 @@ i64 path_realpath(struct fs *fs, struct fsctx *c, file_t dir, const char *path, 
 MUST_CHECK int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
                          file_t *out, struct file_id *id, char *abs, size_t cap);
 MUST_CHECK int file_executable(struct fs *fs, file_t id); // 0 or -EACCES
-// The host's path of something below a writable directory, for binding a host socket to a guest
-// path: "/proc/self/fd/N/name"; *hold is a descriptor to close with host_close afterwards.
-// 0 or -E...
-MUST_CHECK int path_host(struct fs *fs, struct fsctx *c, file_t dir, const char *path, bool last_exists,
-                         char *buf, size_t cap, int *hold);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/tmpfs.h"
 #include "host/file.h"
 
 #define LINKS_MAX 40
@@ -28,7 +29,8 @@ struct walker {
     u32 *links;
     struct found *out;
     u32 mount; // the position
-    int fd;    // -1 in /proc (`rel` says where) and in a /dev that the host does not have
+    int fd;    // -1 in /proc (`rel` says where), in a tmpfs, and in a /dev that the host does not have
+    u32 inode; // in a tmpfs
     bool own;  // fd is ours to close
     bool slow; // a link is near: one component at a time
     const char *rest;
@@ -43,6 +45,28 @@ static void move(struct walker *w, u32 mount, int fd, bool own)
     w->mount = mount;
     w->fd = fd;
     w->own = own;
+    w->inode = 0;
+}
+
+static void move_to_inode(struct walker *w, u32 mount, u32 inode)
+{
+    move(w, mount, -1, false);
+    w->inode = inode;
+}
+
+// To where the mount begins, and to where it is mounted.
+static void move_to_root(struct walker *w, u32 mount)
+{
+    const struct mount *m = mount_at(w->fs, mount);
+    memcpy(w->rel, m->base, strlen(m->base) + 1);
+    move(w, mount, m->fd, false);
+    w->inode = m->inode;
+}
+
+static void move_out_of(struct walker *w, const struct mount *m)
+{
+    move(w, m->parent, m->parent_fd, false);
+    w->inode = m->parent_inode;
 }
 
 static int move_to_file(struct walker *w, file_t id)
@@ -58,6 +82,10 @@ static int move_to_file(struct walker *w, file_t id)
     }
     if ((f->object == DEV_DIR || f->object == DEV_PTSDIR) && (f->kind == FILE_DEV || f->kind == FILE_PATH)) {
         move(w, f->mount, -1, false);
+        return MORE;
+    }
+    if (f->inode && (f->kind == FILE_DIR || f->kind == FILE_PATH)) {
+        move_to_inode(w, f->mount, f->inode);
         return MORE;
     }
     if ((f->kind != FILE_DIR && f->kind != FILE_PATH) || f->host_fd < 0)
@@ -105,7 +133,8 @@ static u32 crossing(struct walker *w, const char *name, size_t len)
         struct mount *m = &w->fs->mounts[i];
         if (m->parent != w->mount || !named(m->name, name, len))
             continue;
-        if (m->parent_fd < 0 ? w->fd < 0
+        if (m->parent_inode ? w->inode == m->parent_inode
+            : m->parent_fd < 0 ? w->fd < 0
                              : w->fd == m->parent_fd ||
                                    at_place(w, m->parent, m->parent_dev, m->parent_ino))
             return i + 1;
@@ -129,7 +158,7 @@ static bool at_root_of(struct walker *w, u32 mount)
     struct mount *m = mount_at(w->fs, mount);
     if (w->mount != mount)
         return false;
-    return w->fd == m->fd || at_place(w, mount, m->dev, m->ino);
+    return m->inode ? w->inode == m->inode : w->fd == m->fd || at_place(w, mount, m->dev, m->ino);
 }
 
 static bool at_our_root(struct walker *w)
@@ -137,6 +166,8 @@ static bool at_our_root(struct walker *w)
     struct file *root = w->c ? file_at(w->fs, w->c->c->root) : NULL;
     if (!root)
         return at_root_of(w, 1);
+    if (root->inode)
+        return w->inode == root->inode && w->mount == root->mount;
     return w->fd == root->host_fd || at_place(w, root->mount, root->dev, root->ino);
 }
 
@@ -155,8 +186,14 @@ static int up(struct walker *w)
     if (at_root_of(w, w->mount)) {
         if (w->mount == 1)
             return MORE;
-        move(w, m->parent, m->parent_fd, false);
+        move_out_of(w, m);
         return MORE;
+    }
+    if (w->inode) {
+        u32 parent = inode_at(w->fs, w->inode)->parent;
+        int r = tmp_may(w->fs, w->inode, ABI_X_OK);
+        w->inode = parent ? parent : w->inode;
+        return r ? r : parent ? MORE : -ENOENT;
     }
     int fd = host_openat(w->fd, "..", AS_DIR, 0);
     if (fd < 0)
@@ -256,11 +293,32 @@ static int open_last(struct walker *w, const char *path, bool must_dir)
     return DONE;
 }
 
+// A tmpfs's inode is what was asked for: whether its mount lets it be opened that way.
+static int ends_in(struct walker *w, u32 inode, bool must_dir)
+{
+    bool path = w->oflags & ABI_O_PATH, dir = inode_is(w->fs, inode, ABI_S_IFDIR);
+    bool writes = (w->oflags & ABI_O_ACCMODE) != ABI_O_RDONLY || w->oflags & ABI_O_TRUNC;
+    if (must_dir && !dir)
+        return -ENOTDIR;
+    if (path)
+        return DONE;
+    if ((w->oflags & (ABI_O_CREAT | ABI_O_EXCL)) == (ABI_O_CREAT | ABI_O_EXCL))
+        return -EEXIST;
+    if (dir && w->oflags & ABI_O_CREAT && !(w->oflags & ABI_O_DIRECTORY))
+        return -EISDIR;
+    return writes && mount_at(w->fs, w->mount)->ro ? -EROFS : DONE;
+}
+
 // The position itself is what was asked for.
 static int finish_here(struct walker *w)
 {
     struct found *out = w->out;
     out->mount = w->mount;
+    if (w->inode) { // what may be done with it, tmp_open says
+        out->kind = FOUND_TMP;
+        out->inode = w->inode;
+        return ends_in(w, w->inode, false);
+    }
     if ((w->oflags & ABI_O_CREAT) && !(w->oflags & ABI_O_PATH))
         return w->oflags & ABI_O_EXCL ? -EEXIST : -EISDIR;
     if (w->fd < 0) {
@@ -487,7 +545,7 @@ static int proc_component(struct walker *w)
         if (strcmp(w->rel, m->base) != 0)
             cut_last(w->rel);
         else
-            move(w, m->parent, m->parent_fd, false);
+            move_out_of(w, m);
         return MORE;
     }
     if (used + len + 2 > sizeof(w->rel))
@@ -505,6 +563,39 @@ static int proc_component(struct walker *w)
         return proc_link(w, after);
     w->rest = after;
     return MORE;
+}
+
+// In a file system of the machine's own.
+static int tmp_component(struct walker *w, size_t len)
+{
+    const char *after = w->rest + len;
+    bool last = is_last(after), must_dir = last && *after, made = false;
+    u32 inode = 0;
+    int r = tmp_look(w->fs, w->inode, w->rest, len, &inode);
+    if (r == -ENOENT && last && w->oflags & ABI_O_CREAT && !(w->oflags & ABI_O_PATH)) {
+        if (must_dir || mount_at(w->fs, w->mount)->ro)
+            return must_dir ? -EISDIR : -EROFS;
+        r = tmp_make(w->fs, w->inode, w->rest, len, ABI_S_IFREG | w->mode, 0, NULL, &inode);
+        made = r == 0;
+    }
+    if (r)
+        return r;
+    if (inode_is(w->fs, inode, ABI_S_IFLNK) && !(last && !*after && w->flags & WALK_NOFOLLOW)) {
+        const char *text = inode_at(w->fs, inode)->text;
+        return follow(w, text, strlen(text), after);
+    }
+    if (!last) {
+        if (!inode_is(w->fs, inode, ABI_S_IFDIR))
+            return -ENOTDIR;
+        w->inode = inode;
+        w->rest = after;
+        return MORE;
+    }
+    w->out->kind = FOUND_TMP;
+    w->out->mount = w->mount;
+    w->out->inode = inode;
+    w->out->made = made;
+    return made ? DONE : ends_in(w, inode, must_dir);
 }
 
 static int step(struct walker *w)
@@ -534,8 +625,7 @@ static int step(struct walker *w)
         u32 to = crossing(w, w->rest, len);
         if (to) {
             w->rest += len;
-            memcpy(w->rel, mount_at(w->fs, to)->base, strlen(mount_at(w->fs, to)->base) + 1);
-            move(w, to, mount_at(w->fs, to)->fd, false);
+            move_to_root(w, to);
             return MORE;
         }
         if (m->kind == MOUNT_DEV && at_root_of(w, w->mount) &&
@@ -544,6 +634,8 @@ static int step(struct walker *w)
         if (m->kind == MOUNT_PTS && at_root_of(w, w->mount) && pts_name_find(w->fs, w->rest, len))
             return device(w, len);
     }
+    if (w->inode)
+        return tmp_component(w, len);
     if (w->fd < 0)
         return -ENOENT;
     return w->slow ? one_component(w) : stretch(w);
@@ -565,7 +657,7 @@ int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags
     size_t n = strlen(path);
     out->kind = 0;
     out->fd = -1;
-    out->link = out->named = false;
+    out->link = out->named = out->made = false;
     if (n >= ABI_PATH_MAX)
         return -ENAMETOOLONG;
     if (!n) {
@@ -587,6 +679,7 @@ int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags
     w.out = out;
     w.mount = 1;
     w.fd = -1;
+    w.inode = 0;
     w.own = w.slow = false;
     w.rel[0] = 0;
     w.rest = w.buf;
@@ -617,6 +710,11 @@ int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char *name, boo
         if (fs->seen_dev[i] == out->st_dev)
             return 0;
     return ABI_MAJOR(out->st_dev) ? 0 : -EAGAIN;
+}
+
+u32 found_inode(struct fs *fs, const struct found *f)
+{
+    return f->kind == FOUND_TMP ? f->inode : f->kind == FOUND_FILE ? file_at(fs, f->file)->inode : 0;
 }
 
 void found_clear(struct found *f)

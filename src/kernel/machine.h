@@ -118,6 +118,7 @@ struct machine {
     bool changes_identity;  // tine runs as root: the host judges each call by its guest's ids ...
     u32 host_fsuid, host_fsgid; // ... which are now these
     u64 host_gids, gids_serial; // (serial of its groups; last one given)
+    bool real_ids;          // access(2): files are asked by the real ids
     file_t async_due;       // files with O_ASYNC that something happened to
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;

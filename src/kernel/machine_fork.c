@@ -16,7 +16,6 @@
 #include "kernel/disk.h"
 #include "kernel/epoll.h"
 #include "kernel/machine.h"
-#include "kernel/memory_file.h"
 #include "mm/pagecache.h"
 
 static int forget_shared(struct machine *m)
@@ -94,8 +93,6 @@ int machine_fork(struct machine *from, bool reseed, struct machine **out)
 #include "kernel/pools.def"
     if (f.error == 0 && m->epolls.live)
         f.error = epolls_copied(m, from);
-    if (f.error == 0 && m->memory_files.live)
-        f.error = memory_files_copied(m, from);
     forking_end(&f);
     store_unlock(from->store);
     if (f.error) {

@@ -176,7 +176,7 @@ int proc_mounts(struct machine *m, struct strbuf *s)
                          "sysfs /sys sysfs ro,nosuid,nodev,noexec,relatime 0 0\n"
                          "devtmpfs /dev devtmpfs rw,nosuid,relatime 0 0\n"
                          "devpts /dev/pts devpts rw,nosuid,noexec,relatime,gid=5,mode=620 0 0\n");
-    if (m->fs->shm_path)
+    if (m->options.fs.root)
         (void)strbuf_puts(s, "tmpfs /dev/shm tmpfs rw,nosuid,nodev,relatime 0 0\n");
     for (int i = 0; i < m->options.fs.nbinds; i++) {
         const struct fs_bind *b = &m->options.fs.binds[i];

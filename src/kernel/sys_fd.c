@@ -7,6 +7,7 @@
 #include "base/budget.h"
 #include "host/file.h"
 #include "kernel/async.h"
+#include "fs/tmpfs.h"
 #include "kernel/memory_file.h"
 #include "mm/pagecache.h"
 #include "mm/region.h"
@@ -156,7 +157,7 @@ i64 sys_memfd_create(struct machine *m, struct task *t, const u64 *a)
     return r ? r : fd_install(m, t, file, flags & ABI_MFD_CLOEXEC);
 }
 
-// ---- seals: the host keeps them; what it cannot see are our mappings
+// ---- seals: of files that came with the process the host keeps them; what it cannot see are our mappings
 
 static bool mapped_writable(struct machine *m, const struct backing *b)
 {
@@ -178,6 +179,8 @@ static i64 add_seals(struct machine *m, file_t file, u32 seals)
         return -EPERM;
     if (f->kind != FILE_HOST)
         return -EINVAL;
+    if (f->inode && (seals & ~ABI_F_SEALS || inode_at(m->fs, f->inode)->seals & ABI_F_SEAL_SEAL))
+        return seals & ~ABI_F_SEALS ? -EINVAL : -EPERM;
     struct backing *b = memory_file_backing(m, file);
     bool own = b != NULL, busy;
     if (!b)
@@ -187,7 +190,14 @@ static i64 add_seals(struct machine *m, file_t file, u32 seals)
         backing_put(m->store, b);
     if (busy)
         return -EBUSY;
-    if (b && !own) { // what is dirty could not be written any more
+    if (own) {
+        struct inode *i = inode_at(m->fs, f->inode);
+        if (seals & ABI_F_SEAL_EXEC && i->mode & 0111)
+            seals |= ABI_F_SEAL_SHRINK | ABI_F_SEAL_GROW | ABI_F_SEAL_WRITE | ABI_F_SEAL_FUTURE_WRITE;
+        i->seals |= seals;
+        return 0;
+    }
+    if (b) { // what is dirty could not be written any more
         int r = backing_sync(m->store, b, 0, ~0ULL, machine_only_tlb(m));
         if (r)
             return r;
@@ -362,7 +372,8 @@ static i64 fcntl_file(struct machine *m, struct task *t, u32 fd, file_t file, in
     case ABI_F_ADD_SEALS:
         return add_seals(m, file, (u32)arg);
     case ABI_F_GET_SEALS:
-        return f->kind == FILE_HOST ? host_fcntl_number(f->host_fd, cmd, 0) : -EINVAL;
+        return f->inode && f->kind == FILE_HOST ? (i64)inode_at(m->fs, f->inode)->seals
+               : f->kind == FILE_HOST ? host_fcntl_number(f->host_fd, cmd, 0) : -EINVAL;
     case ABI_F_SETLEASE:
         return lease_set(m, t, file, (i32)fd, (u32)arg);
     case ABI_F_GETLEASE:

@@ -614,8 +614,8 @@ static i64 do_fsync(struct machine *m, struct task *t, u64 fd, bool data_only)
     if (!disk_done(t))
         file_will_be_used(m, file);
     int host = file_sync_fd(m->fs, file);
-    if (host < 0)
-        return host;
+    if (host < 0 || file_at(m->fs, file)->inode)
+        return file_at(m->fs, file)->inode ? 0 : host;
     return disk_call(m, t, &(struct host_job){.kind = data_only ? HOST_SYNC_DATA : HOST_SYNC_FILE, .fd = host});
 }
 
@@ -639,7 +639,7 @@ i64 sys_sync_file_range(struct machine *m, struct task *t, const u64 *a)
         return -EINVAL;
     int host = file_sync_fd(m->fs, file);
     if (host < 0)
-        return -ESPIPE;
+        return file_at(m->fs, file)->inode ? 0 : -ESPIPE;
     if (!disk_done(t))
         file_will_be_used(m, file);
     return disk_call(m, t, &(struct host_job){.kind = HOST_SYNC_RANGE, .fd = host, .offset = (i64)a[1],

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "fs/tmpfs.h"
 #include "host/file.h"
 #include "kernel/elf.h"
 #include "kernel/sys_mm.h"
@@ -44,7 +45,7 @@ static int file_mapping(struct machine *m, struct task *t, u64 fd, u64 offset, s
         q->flags |= REGION_NOWRITE;
     }
     if (q->flags & REGION_SHARED && mode == ABI_O_RDWR && f->kind == FILE_HOST && ABI_MAJOR(f->dev) == 0) {
-        int seals = host_fcntl_number(f->host_fd, ABI_F_GET_SEALS, 0);
+        int seals = f->inode ? (int)inode_at(m->fs, f->inode)->seals : host_fcntl_number(f->host_fd, ABI_F_GET_SEALS, 0);
         bool sealed = seals > 0 && (u32)seals & (ABI_F_SEAL_WRITE | ABI_F_SEAL_FUTURE_WRITE);
         if (sealed && q->prot & MM_WRITE)
             return -EPERM;

@@ -162,11 +162,14 @@ static i64 do_access(struct machine *m, struct task *t, const u64 *a, u32 flags)
     int r = at_arg(t, a[0], a[1], path, &dir);
     if (r)
         return r;
+    m->real_ids = !(flags & ABI_AT_EACCESS);
     if (!(flags & ABI_AT_EACCESS) && m->changes_identity) {
         identity_assume(m, g->uid, g->gid, g->gids); // until the next call
         flags |= ABI_AT_EACCESS;
     }
-    return path_access(m->fs, t->fs, dir, path, (u32)a[2], flags);
+    r = path_access(m->fs, t->fs, dir, path, (u32)a[2], flags);
+    m->real_ids = false;
+    return r;
 }
 
 i64 sys_faccessat(struct machine *m, struct task *t, const u64 *a)

@@ -426,9 +426,146 @@ static void processes(void)
     CHECK_EQ(WEXITSTATUS(status), l);
 }
 
+// ---- files in memory
+
+static char shm_room[64];
+
+static const char *shm(const char *name)
+{
+    static char path[4][96];
+    static int at;
+
+    if (!shm_room[0]) {
+        strcpy(shm_room, "/dev/shm/tine-parted-XXXXXX");
+        CHECK(mkdtemp(shm_room) != NULL);
+    }
+    at = (at + 1) % 4;
+    snprintf(path[at], sizeof path[at], "%s%s%s", shm_room, *name ? "/" : "", name);
+    return path[at];
+}
+
+static int shm_file(const char *name, const char *text)
+{
+    int fd = open(shm(name), O_CREAT | O_EXCL | O_RDWR, 0644);
+
+    CHECK(fd >= 0);
+    CHECK_EQ(write(fd, text, strlen(text)), (long)strlen(text));
+    return fd;
+}
+
+static int is_there(const char *name)
+{
+    struct stat s;
+
+    return lstat(shm(name), &s) == 0;
+}
+
+// Bytes, sizes, modes, names, attributes: all that a file is.
+static void shm_files(void)
+{
+    char text[100] = "", value[8] = "";
+    struct stat s;
+    int fd = shm_file("file", "same"), gone = shm_file("gone", "gone");
+
+    CHECK_EQ(mkdir(shm("dir"), 0755), 0);
+    CHECK_EQ(unlink(shm("gone")), 0);
+    char l = letter();
+    CHECK_EQ(pwrite(fd, &l, 1, 1), 1);
+    CHECK_EQ(pwrite(gone, &l, 1, 0), 1);
+    CHECK_EQ(ftruncate(fd, l == 'a' ? 3 : 9), 0);
+    CHECK_EQ(chmod(shm("file"), l == 'a' ? 0600 : 0640), 0);
+    CHECK_EQ(fsetxattr(fd, "user.l", &l, 1, 0), 0);
+    char name[] = {'d', 'i', 'r', '/', l, 0};
+    CHECK_EQ(rename(shm("file"), shm(name)), 0);
+    CHECK_EQ(symlink(l == 'a' ? "to-a" : "to-b", shm("link")), 0);
+    close(shm_file(l == 'a' ? "only-a" : "only-b", "new"));
+    meanwhile();
+    CHECK_EQ(byte_at(fd, 1), l);
+    CHECK_EQ(byte_at(gone, 0), l);
+    CHECK_EQ(byte_at(gone, 1), 'o');
+    CHECK_EQ(stat(shm(name), &s), 0);
+    CHECK_EQ(s.st_size, l == 'a' ? 3 : 9);
+    CHECK_EQ(s.st_mode & 07777, l == 'a' ? 0600 : 0640);
+    CHECK_EQ(getxattr(shm(name), "user.l", value, sizeof value), 1);
+    CHECK_EQ(value[0], l);
+    CHECK_EQ(readlink(shm("link"), text, sizeof text), 4);
+    CHECK_EQ(text[3], l == 'a' ? 'a' : 'b');
+    CHECK(is_there(l == 'a' ? "only-a" : "only-b"));
+    CHECK(!is_there(l == 'a' ? "only-b" : "only-a"));
+    CHECK(!is_there("file"));
+    CHECK(!is_there("dir/a") || l == 'a');
+    CHECK_EQ(unlink(shm(name)), 0);
+    CHECK_EQ(rmdir(shm("dir")), 0);
+    CHECK_EQ(unlink(shm("link")), 0);
+    CHECK_EQ(unlink(shm(l == 'a' ? "only-a" : "only-b")), 0);
+    CHECK_EQ(rmdir(shm("")), 0);
+}
+
+// Mapped by two processes; one has no descriptor left.
+static void shm_mapped(void)
+{
+    int fd = shm_file("mapped", "s");
+    struct gate go = gate_new();
+
+    CHECK_EQ(ftruncate(fd, 3 * PAGE), 0);
+    char *p = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(p != MAP_FAILED);
+    p[PAGE] = 's';
+    close(fd);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        gate_wait(go);
+        p[2 * PAGE] = p[0];
+        _exit(0);
+    }
+    char l = letter();
+    p[0] = l;
+    gate_open(go);
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+    meanwhile();
+    fd = open(shm("mapped"), O_RDONLY);
+    CHECK(fd >= 0);
+    CHECK_EQ(byte_at(fd, 0), l);
+    CHECK_EQ(byte_at(fd, PAGE), 's');
+    CHECK_EQ(byte_at(fd, 2 * PAGE), l);
+    CHECK_EQ(unlink(shm("mapped")), 0);
+    CHECK_EQ(rmdir(shm("")), 0);
+}
+
+// Pipes with a name, directories that are read and stood in, locks.
+static void shm_places(void)
+{
+    char text[200] = "";
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    int fd = shm_file("locked", "x");
+
+    CHECK_EQ(mkfifo(shm("fifo"), 0600), 0);
+    int pipe_fd = open(shm("fifo"), O_RDWR | O_NONBLOCK);
+    CHECK(pipe_fd >= 0);
+    CHECK_EQ(write(pipe_fd, "s", 1), 1);
+    CHECK_EQ(mkdir(shm("here"), 0700), 0);
+    CHECK_EQ(chdir(shm("here")), 0);
+    char l = letter();
+    CHECK_EQ(fcntl(fd, F_SETLK, &lock), 0);
+    CHECK_EQ(write(pipe_fd, &l, 1), 1);
+    CHECK_EQ(rename(shm("here"), shm(l == 'a' ? "to-a" : "to-b")), 0);
+    meanwhile();
+    CHECK(getcwd(text, sizeof text) == text);
+    CHECK_EQ(strcmp(text, shm(l == 'a' ? "to-a" : "to-b")), 0);
+    CHECK_EQ(read(pipe_fd, text, sizeof text), 2);
+    CHECK_EQ(text[1], l);
+    CHECK_EQ(unlink(shm("fifo")), 0);
+    CHECK_EQ(unlink(shm("locked")), 0);
+    CHECK_EQ(chdir("/"), 0);
+    CHECK_EQ(rmdir(shm(l == 'a' ? "to-a" : "to-b")), 0);
+    CHECK_EQ(rmdir(shm("")), 0);
+}
+
 static const struct check_case cases[] = {
     CASE(memfd_written), CASE(memfd_mapped), CASE(memfd_closed), CASE(memfd_names_and_seals), CASE(memfd_holes),
     CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
     CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
+    CASE(shm_files), CASE(shm_mapped), CASE(shm_places),
 };
 CHECK_MAIN(cases)

@@ -56,11 +56,18 @@ static struct tine_machine *start(const char *program, const char *name, enum ti
 {
     struct tine_options o;
     struct tine_machine *m;
+    char root[PATH_MAX];
     char *argv[] = {(char *)program, (char *)name, NULL}, *envp[] = {NULL};
 
     memset(l, 0, sizeof *l);
     tine_options_init(&o);
     o.jit = jit;
+    if (name && !strncmp(name, "shm_", 4)) { // /dev/shm is the machine's own under a root
+        snprintf(root, sizeof root, "%s", program);
+        program = strrchr(program, '/');
+        root[program ? strlen(root) - strlen(program) : 0] = 0;
+        o.root = root;
+    }
     o.memory = 64 << 20;
     o.streams[0] = (struct tine_stream){.kind = TINE_STREAM_CALLS, .context = l, .read = give};
     o.streams[1] = o.streams[2] = (struct tine_stream){.kind = TINE_STREAM_CALLS, .context = l, .write = take};
