@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/forking.h"
 #include "fs/internal.h"
 #include "host/file.h"
@@ -84,11 +85,11 @@ struct fs *fs_copy(struct forking *f, struct fs *from)
 #define POOL(name) fs->name = (struct pool){.size = from->name.size};
 #include "fs/pools.def"
     fs->bounce = NULL;
-    fs->name_bucket = forking_dup(f, from->name_bucket, from->name_buckets * sizeof *fs->name_bucket);
+    fs->name_bucket = budget_dup(f, from->name_bucket);
     if (!from->mounts_shared) {
         from->mounts_shared = mem_alloc(sizeof *from->mounts_shared);
         if (!from->mounts_shared) {
-            mem_free(fs->name_bucket);
+            budget_free(fs->name_bucket);
             mem_free(fs);
             f->error = -ENOMEM;
             return NULL;

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "abi/linux.h"
-#include "base/alloc.h"
-#include "base/forking.h"
+#include "base/budget.h"
 #include "base/panic.h"
 #include "fs/internal.h"
 
@@ -75,7 +74,7 @@ void inode_put(struct fs *fs, u32 id)
 
 void tmpfs_free(struct fs *fs)
 {
-    mem_free(fs->name_bucket);
+    budget_free(fs->name_bucket);
 }
 
 bool tmp_charge(struct fs *fs, u64 units)
@@ -379,7 +378,7 @@ static int xattr_put(struct fs *fs, struct inode *i, u32 at, u32 old, const stru
     u8 *all = NULL;
     if (size > i->xattrs_size && !tmp_charge(fs, tmp_units(size) - before))
         return -ENOSPC;
-    if (size && !(all = mem_alloc(size))) {
+    if (size && !(all = budget_alloc(fs->budget, size))) {
         fs->units -= size > i->xattrs_size ? tmp_units(size) - before : 0;
         return -ENOMEM;
     }
@@ -397,7 +396,7 @@ static int xattr_put(struct fs *fs, struct inode *i, u32 at, u32 old, const stru
     }
     if (size <= i->xattrs_size)
         fs->units -= before - tmp_units(size);
-    mem_free(i->xattrs);
+    budget_free(i->xattrs);
     i->xattrs = all;
     i->xattrs_size = size;
     return 0;
@@ -472,27 +471,27 @@ i64 tmp_xattr(struct fs *fs, u32 id, const struct xattr *x)
 static void copy_inode(struct forking *f, void *object)
 {
     struct inode *i = object;
-    i->text = forking_text(f, i->text);
-    i->xattrs = forking_dup(f, i->xattrs, i->xattrs_size);
+    i->text = budget_dup(f, i->text);
+    i->xattrs = budget_dup(f, i->xattrs);
 }
 
 static void drop_inode(void *fs, void *object)
 {
     (void)fs;
-    mem_free(((struct inode *)object)->text);
-    mem_free(((struct inode *)object)->xattrs);
+    budget_free(((struct inode *)object)->text);
+    budget_free(((struct inode *)object)->xattrs);
 }
 
 static void copy_name(struct forking *f, void *object)
 {
     struct name *n = object;
-    n->text = forking_text(f, n->text);
+    n->text = budget_dup(f, n->text);
 }
 
 static void drop_name(void *fs, void *object)
 {
     (void)fs;
-    mem_free(((struct name *)object)->text);
+    budget_free(((struct name *)object)->text);
 }
 
 const struct pool_kind tmpfses_pool = {.size = sizeof(struct tmpfs)};

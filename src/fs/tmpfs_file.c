@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/budget.h"
 #include "fs/internal.h"
 #include "fs/tmpfs.h"
 
@@ -134,7 +134,7 @@ static int open_tmpfile(struct fs *fs, u32 dir, u32 oflags, u32 mode, u32 mount,
     i->linkable = !(oflags & ABI_O_EXCL);
     if (tmp_path(fs, mount, dir, name, sizeof name) > 0) {
         snprintf(text, sizeof text, "%s/#%llu", name[1] ? name : "", (unsigned long long)i->ino);
-        i->text = mem_strdup(text);
+        i->text = budget_strdup(fs->budget, text);
     }
     r = describe(fs, inode, oflags & ~ABI_O_TMPFILE, mount, out);
     if (r)
@@ -207,7 +207,7 @@ int tmp_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
     if (mfd_flags & (ABI_MFD_ALLOW_SEALING | ABI_MFD_NOEXEC_SEAL))
         i->seals = mfd_flags & ABI_MFD_NOEXEC_SEAL ? ABI_F_SEAL_EXEC : 0;
     snprintf(text, sizeof text, "/memfd:%s", name);
-    i->text = mem_strdup(text);
+    i->text = budget_strdup(fs->budget, text);
     r = i->text ? describe(fs, inode, ABI_O_RDWR | ABI_O_LARGEFILE, 0, out) : -ENOMEM;
     if (r)
         tmp_forget(fs, inode);

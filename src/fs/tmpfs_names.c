@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "abi/linux.h"
-#include "base/alloc.h"
+#include "base/budget.h"
 #include "base/panic.h"
 #include "fs/internal.h"
 #include "fs/tmpfs.h"
@@ -44,10 +44,10 @@ static int make_room(struct fs *fs)
     if (fs->names.live < fs->name_buckets)
         return 0;
     u32 count = MAX(fs->name_buckets * 2, BUCKETS_LEAST);
-    u32 *larger = mem_zalloc(count * sizeof *larger);
+    u32 *larger = budget_zalloc(fs->budget, count * sizeof *larger);
     if (!larger)
         return fs->name_buckets ? 0 : -ENOMEM;
-    mem_free(fs->name_bucket);
+    budget_free(fs->name_bucket);
     fs->name_bucket = larger;
     fs->name_buckets = count;
     for (u32 id = 0; (id = pool_next(&fs->names, id));)
@@ -74,12 +74,12 @@ static u32 find(struct fs *fs, u32 dir, const char *text, size_t len)
 static int prepare(struct fs *fs, const char *text, size_t len, u32 *id)
 {
     *id = 0;
-    char *own = mem_alloc(len + 1);
+    char *own = budget_alloc(fs->budget, len + 1);
     int r = own ? make_room(fs) : -ENOMEM;
     if (r == 0)
         r = pool_new(&fs->names, id);
     if (r) {
-        mem_free(own);
+        budget_free(own);
         return r;
     }
     memcpy(own, text, len);
@@ -93,7 +93,7 @@ static void discard(struct fs *fs, u32 id)
 {
     if (!id)
         return;
-    mem_free(name_at(fs, id)->text);
+    budget_free(name_at(fs, id)->text);
     pool_free(&fs->names, id);
 }
 
@@ -195,8 +195,8 @@ void tmp_forget(struct fs *fs, u32 id)
     fs->units -= 1 + tmp_units(i->xattrs_size);
     if ((i->mode & ABI_S_IFMT) == ABI_S_IFLNK)
         fs->units -= tmp_units(strlen(i->text));
-    mem_free(i->text);
-    mem_free(i->xattrs);
+    budget_free(i->text);
+    budget_free(i->xattrs);
     pool_free(&fs->inodes, id);
 }
 
@@ -239,7 +239,7 @@ int tmp_make(struct fs *fs, u32 dir, const char *name, size_t len, u32 mode, u64
         r = prepare(fs, name, len, &id);
     if (r)
         return r;
-    char *own = text ? mem_strdup(text) : NULL;
+    char *own = text ? budget_strdup(fs->budget, text) : NULL;
     if (text && !own)
         r = -ENOMEM;
     else if (units && !tmp_charge(fs, units))
@@ -249,7 +249,7 @@ int tmp_make(struct fs *fs, u32 dir, const char *name, size_t len, u32 mode, u64
         fs->units -= r ? units : 0;
     }
     if (r) {
-        mem_free(own);
+        budget_free(own);
         discard(fs, id);
         return r;
     }
@@ -281,7 +281,7 @@ int tmp_link(struct fs *fs, u32 dir, const char *name, size_t len, u32 inode)
     if (r)
         return r;
     if (!i->nlink) {
-        mem_free(i->text); // how it was called without a name
+        budget_free(i->text); // how it was called without a name
         i->text = NULL;
     }
     i->nlink++;
@@ -301,7 +301,7 @@ static void keep_path(struct fs *fs, u32 inode)
     char path[ABI_PATH_MAX];
     if (i->refs && (i->mode & ABI_S_IFMT) != ABI_S_IFLNK && !i->text &&
         tmp_path(fs, tmp_mount(fs, i->tmpfs), inode, path, sizeof path) > 0)
-        i->text = mem_strdup(path); // without memory it has none
+        i->text = budget_strdup(fs->budget, path); // without memory it has none
 }
 
 // A name and one link of its inode go. The name must be freed by the caller.

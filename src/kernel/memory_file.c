@@ -60,7 +60,7 @@ static void space(void *arg, u64 *pages, u64 *left)
 {
     const struct store *s = ((struct machine *)arg)->store;
     *pages = s->limit;
-    *left = s->limit - MIN(s->limit, s->used);
+    *left = store_room(s);
 }
 
 // ---- bytes ---------------------------------------------------------------------------------------
