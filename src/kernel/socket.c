@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "abi/interface.h"
 #include "base/alloc.h"
 #include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
 #include "host/file.h"
 #include "host/socket.h"
+#include "kernel/interfaces.h"
 
 #define BUFFER_DEFAULT 212992u // net.core.wmem_default
 #define MAX_PACKETS 512u       // a datagram socket's queue
@@ -296,6 +298,8 @@ i64 socket_send(struct machine *m, file_t file, struct uio *from, const struct s
     struct socket *s = socket_of(m, file);
     if (s->family != G_AF_UNIX)
         return inet_send(m, file, s, from, with);
+    if (s->netlink_port)
+        return netlink_send(m, s, from);
     return with->flags & G_MSG_OOB ? -EOPNOTSUPP : unix_send(m, s, from, with);
 }
 
@@ -415,6 +419,10 @@ static i64 unix_receive(struct machine *m, struct socket *s, struct uio *to, u32
     i64 n = s->type == G_SOCK_STREAM ? stream_receive(m, s, to, flags & G_MSG_PEEK, r)
                                      : message_receive(m, s, to, flags & G_MSG_PEEK, r);
     let_go(m);
+    if (r && s->netlink_port) { // from the kernel's port, 0
+        r->from = (struct g_sockaddr){.family = G_AF_NETLINK};
+        r->from_len = sizeof(struct g_sockaddr_nl);
+    }
     return n;
 }
 
@@ -535,6 +543,8 @@ static int sock_ioctl(struct fs *fs, file_t id, u32 cmd, struct mm *mm, u64 arg)
     struct machine *m = fs->wake_arg;
     struct socket *s = socket_of(m, id);
     u32 n = 0;
+    if (interface_ioctl_is(s->family, cmd))
+        return interface_ioctl(m, cmd, mm, arg);
     if (cmd != ABI_FIONREAD && cmd != SIOCOUTQ)
         return -ENOTTY;
     if (s->family != G_AF_UNIX) {

@@ -46,6 +46,7 @@ struct socket {
     u32 send_buffer, recv_buffer;
     i32 error;                  // SO_ERROR
     u64 serial;                 // inode number
+    u32 netlink_port;           // of a netlink socket (it is AF_UNIX else, and a datagram one), 0 = it is none
     u32 in_flight, next_reached; // of a search for cycles (socket_cycles.c), and nothing else
     bool reached;
 };

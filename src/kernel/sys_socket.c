@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "abi/interface.h"
 #include "host/file.h"
 #include "host/socket.h"
 #include "kernel/access.h"
@@ -215,6 +216,8 @@ static int unix_type(u32 *type, u64 protocol)
                                                                                       : -ESOCKTNOSUPPORT;
 }
 
+#define NETLINK_PORTS 0x80000000u // ports that are given out; what programs ask for are process ids
+
 i64 sys_socket(struct machine *m, struct task *t, const u64 *a)
 {
     u32 family = (u32)a[0], type = (u32)a[1] & G_SOCK_TYPE, flags = (u32)a[1] & ~G_SOCK_TYPE;
@@ -222,11 +225,11 @@ i64 sys_socket(struct machine *m, struct task *t, const u64 *a)
     int host_fd = -1, r = 0;
     if (flags & ~(G_SOCK_NONBLOCK | G_SOCK_CLOEXEC))
         return -EINVAL;
-    bool notify = family == G_AF_NETLINK && !(u32)a[2] && (type == G_SOCK_RAW || type == G_SOCK_DGRAM);
-    if (notify) // good for mq_notify(3)'s messages only: bind fails
+    bool netlink = family == G_AF_NETLINK && !(u32)a[2] && (type == G_SOCK_RAW || type == G_SOCK_DGRAM);
+    if (netlink) // for interfaces, and for mq_notify(3)'s messages
         family = G_AF_UNIX;
     if (family == G_AF_UNIX)
-        r = unix_type(&type, notify ? 0 : a[2]);
+        r = unix_type(&type, netlink ? 0 : a[2]);
     else if ((family != G_AF_INET && family != G_AF_INET6) || !m->options.net)
         r = -EAFNOSUPPORT;
     else
@@ -238,6 +241,7 @@ i64 sys_socket(struct machine *m, struct task *t, const u64 *a)
         host_close(host_fd);
         return r;
     }
+    s->netlink_port = netlink ? (u32)s->serial | NETLINK_PORTS : 0;
     return install(m, t, s, host_fd, flags);
 }
 
@@ -298,6 +302,19 @@ no_second:
 
 // ---- bind, listen, accept, connect -----------------------------------------------------------------
 
+static i64 netlink_bind(struct socket *s, const struct g_sockaddr *addr, u32 len)
+{
+    struct g_sockaddr_nl name;
+    memcpy(&name, addr, sizeof name);
+    if (len < sizeof name || name.family != G_AF_NETLINK)
+        return -EINVAL;
+    if (s->bound && name.pid != s->netlink_port)
+        return -EINVAL;
+    s->netlink_port = name.pid ? name.pid : s->netlink_port;
+    s->bound = true;
+    return 0; // and of its groups' events none ever comes
+}
+
 i64 sys_bind(struct machine *m, struct task *t, const u64 *a)
 {
     struct g_sockaddr addr;
@@ -308,6 +325,8 @@ i64 sys_bind(struct machine *m, struct task *t, const u64 *a)
         r = sockaddr_arg(t, a[1], a[2], &addr);
     if (r)
         return r;
+    if (s->netlink_port)
+        return netlink_bind(s, &addr, (u32)a[2]);
     u32 port = (u32)(u8)addr.data[0] << 8 | (u8)addr.data[1];
     bool inet = addr.family == G_AF_INET || addr.family == G_AF_INET6;
     if (s->family != G_AF_UNIX && inet && port && port < 1024 && !capable(group_of(m, t), G_CAP_NET_BIND_SERVICE))
@@ -531,6 +550,9 @@ static i64 name_of(struct machine *m, struct task *t, const u64 *a, bool peer)
         r = host_sockname(file_at(m->fs, file)->host_fd, peer, &addr, &len);
         if (r)
             return r;
+    } else if (s->netlink_port) {
+        struct g_sockaddr_nl name = {.family = G_AF_NETLINK, .pid = peer ? 0 : s->netlink_port};
+        memcpy(&addr, &name, len = sizeof name);
     } else {
         if (peer && !s->peer)
             return -ENOTCONN;
@@ -708,7 +730,7 @@ static int unix_get(struct socket *s, u32 name, u8 value[64])
         n = s->listening;
         break;
     case G_SO_DOMAIN:
-        n = s->family;
+        n = s->netlink_port ? G_AF_NETLINK : s->family;
         break;
     case G_SO_RCVLOWAT:
     case G_SO_SNDLOWAT:

@@ -62,6 +62,8 @@ static int destination(struct machine *m, struct task *t, struct socket *s, gva_
     int r = sockaddr_arg(t, at, len, addr);
     if (r)
         return r;
+    if (s->netlink_port)
+        return 0; // the kernel, whatever it says
     if (s->family != G_AF_UNIX) {
         with->addr = addr;
         with->addr_len = len;
