@@ -45,10 +45,10 @@ int host_netlink(const void *request, u32 n, int (*each)(void *arg, u8 *block, u
     if (!block)
         return -ENOMEM;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), r = 0;
-    if (fd < 0 || RETRY(send(fd, request, n, 0)) < 0)
+    if (fd < 0 || RETRY(sendto(fd, request, n, 0, NULL, 0)) < 0)
         r = -errno;
     while (r == 0) { // the answer is there when the request is sent
-        ssize_t got = RETRY(recv(fd, block, BLOCK, 0));
+        ssize_t got = RETRY(recvfrom(fd, block, BLOCK, 0, NULL, NULL));
         if (got <= 0)
             break;
         r = each(arg, block, (u32)got);
