@@ -145,7 +145,6 @@ struct machine {
     gva_t fuel_pc;          // where the thread stands that ran out of fuel
     u64 run_limit;          // instructions retired at which machine_run ends
     u64 slice_end;          // of the first in the run queue, which the limit cut short; 0 = it was not
-    bool cancelled;         // it shall end soon; set by any thread
     u8 stopped;             // the signal that stopped the program, when nobody inside can continue it
     struct deadline *heap;  // min-heap by `when`; heap[0] unused
     u32 heap_count, heap_room;
@@ -155,11 +154,8 @@ struct machine {
     u64 realtime_offset;    // wall clock = machine time + this
     u64 deadline_host;      // --timeout
     u64 rng[2];
-    _Atomic bool asked;     // on_ask is to be called between two instructions
     void (*on_ask)(void *arg);
     void *ask_arg;
-    _Atomic u64 host_signals; // bit n-1: signal n arrived at tine's process
-    int wake_fd;            // eventfd: ends the idle wait; -1 = it never waited
     u32 host_waits;         // waiters on host descriptors, and jobs of helpers
     struct host_helpers *helpers; // threads for calls that wait for a disk; NULL = none yet
     u32 disk_serial;        // of the last job given to them
@@ -169,6 +165,12 @@ struct machine {
     struct backing *vdso;
     char error[256];        // why machine_start or the last execve failed, one line
     bool foreign_named;     // a program that is not for riscv64 was named on stderr
+    // From here on, other threads and signal handlers may touch a machine at any time: all accesses are atomic,
+    // and a machine fork copies what lies before.
+    bool cancelled;         // it shall end soon
+    _Atomic bool asked;     // on_ask is to be called between two instructions
+    _Atomic u64 host_signals; // bit n-1: signal n arrived at tine's process
+    int wake_fd;            // eventfd: ends the idle wait; -1 = it never waited
 };
 
 MUST_CHECK int machine_new(struct machine **out, const struct machine_options *o);

@@ -30,18 +30,17 @@ static int forget_shared(struct machine *m)
 // Everything but the pools and fs.
 static void copy_rest(struct forking *f, struct machine *m, const struct machine *from)
 {
-    *m = *from;
+    memcpy(m, from, offsetof(struct machine, cancelled));
 #define POOL_IN(name, member) m->member = (struct pool){.size = from->member.size};
 #include "kernel/pools.def"
     m->fs = NULL;
     m->hart = NULL;
     m->observer = NULL;
     m->on_ask = NULL;
-    m->asked = false;
-    m->wake_fd = -1;
-    m->cancelled = false; // meant the original's handle
     m->helpers = NULL;
     m->disk_jobs = 0;
+    m->cancelled = m->asked = false; // meant the original's handle
+    m->wake_fd = -1;
     m->host_signals = __atomic_load_n((const u64 *)&from->host_signals, __ATOMIC_SEQ_CST);
     m->store->machines++;
     if (m->vdso)

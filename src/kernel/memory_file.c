@@ -153,6 +153,8 @@ static int resize(void *arg, u32 id, u64 size)
     struct backing *b = pages_of(m, id);
     bool shrinks = size < b->key.size;
     int r = shrinks ? clear_part(m, b, size, ALIGN_UP(size, PAGE_SIZE)) : 0;
+    if (r == 0 && shrinks)
+        r = backing_cut_ready(m->store, b, (size + PAGE_MASK) >> PAGE_SHIFT);
     if (r)
         return r;
     b->key.size = size;

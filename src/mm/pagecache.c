@@ -19,6 +19,20 @@ struct pagecache {
     u32 idle; // files
 };
 
+struct slots {
+    u32 refs; // tables
+    u32 used; // slots that have a frame
+    u32 seen; // pagecache_count
+    u32 slot[CHUNK]; // FRAME_NONE = not cached
+};
+
+struct slot_table {
+    u32 refs; // backings
+    u32 seen;
+    u64 count;
+    struct slots *chunk[];
+};
+
 static frame_t slot_frame(u32 slot)
 {
     return slot & ~SLOT_LENT;
@@ -30,19 +44,25 @@ int pagecache_new(struct store *s)
     return s->cache ? 0 : -ENOMEM;
 }
 
+static void slots_put(struct store *s, struct slots *c)
+{
+    if (!c || --c->refs)
+        return;
+    for (u32 k = 0; k < CHUNK; k++)
+        if (c->slot[k] != FRAME_NONE)
+            frame_put(s, slot_frame(c->slot[k]));
+    budget_free(c);
+}
+
 static void drop_pages(struct store *s, struct backing *b)
 {
-    for (u64 i = 0; i < b->nchunks; i++) {
-        if (!b->chunk[i])
-            continue;
-        for (u32 k = 0; k < CHUNK; k++)
-            if (b->chunk[i][k] != FRAME_NONE)
-                frame_put(s, slot_frame(b->chunk[i][k]));
-        budget_free(b->chunk[i]);
-    }
-    budget_free(b->chunk);
-    b->chunk = NULL;
-    b->nchunks = 0;
+    struct slot_table *t = b->table;
+    b->table = NULL;
+    if (!t || --t->refs)
+        return;
+    for (u64 i = 0; i < t->count; i++)
+        slots_put(s, t->chunk[i]);
+    budget_free(t);
 }
 
 static void set_idle(struct store *s, struct backing *b, bool idle)
@@ -234,68 +254,146 @@ bool pagecache_executing(struct store *s, u64 dev, u64 ino)
     return b && b->executing;
 }
 
-static u32 *page_slot(struct backing *b, u64 page)
+static u64 table_pages(const struct backing *b)
 {
-    u64 c = page / CHUNK;
-    return c < b->nchunks && b->chunk[c] ? &b->chunk[c][page % CHUNK] : NULL;
+    return b->table ? b->table->count * CHUNK : 0;
+}
+
+static struct slots *chunk_at(const struct backing *b, u64 c)
+{
+    return b->table && c < b->table->count ? b->table->chunk[c] : NULL;
+}
+
+// To be read; to be changed only if the backing alone has it.
+static u32 *page_slot(const struct backing *b, u64 page)
+{
+    struct slots *c = chunk_at(b, page / CHUNK);
+    return c ? &c->slot[page % CHUNK] : NULL;
 }
 
 bool backing_cached(const struct backing *b, u64 page)
 {
-    u64 c = page / CHUNK;
-    return c < b->nchunks && b->chunk[c] && b->chunk[c][page % CHUNK] != FRAME_NONE;
+    const u32 *slot = page_slot(b, page);
+    return slot && *slot != FRAME_NONE;
 }
 
 frame_t backing_peek(const struct backing *b, u64 page)
 {
-    return backing_cached(b, page) ? slot_frame(b->chunk[page / CHUNK][page % CHUNK]) : FRAME_NONE;
+    return backing_cached(b, page) ? slot_frame(*page_slot(b, page)) : FRAME_NONE;
 }
 
-static void slot_clear(struct store *s, u32 *slot)
+static bool alone(const struct backing *b, u64 page)
 {
+    const struct slots *c = chunk_at(b, page / CHUNK);
+    return c && c->refs == 1 && b->table->refs == 1;
+}
+
+// The table becomes this backing's, with room for chunk c.
+static int table_own(struct store *s, struct backing *b, u64 c)
+{
+    struct slot_table *old = b->table;
+    u64 count = old ? old->count : 0;
+    if (old && old->refs == 1 && c < count)
+        return 0;
+    u64 room = c < count ? count : MAX(c + 1, count * 2);
+    struct slot_table *t = budget_zalloc(&s->budget, sizeof *t + room * sizeof t->chunk[0]);
+    if (!t)
+        return -ENOMEM;
+    t->refs = 1;
+    t->count = room;
+    for (u64 i = 0; i < count; i++) {
+        t->chunk[i] = old->chunk[i];
+        if (t->chunk[i] && old->refs > 1)
+            t->chunk[i]->refs++;
+    }
+    if (old && --old->refs == 0)
+        budget_free(old);
+    b->table = t;
+    return 0;
+}
+
+// The slots of both sides are lent from now on.
+static void lend(struct store *s, struct slots *to, struct slots *from)
+{
+    for (u32 k = 0; k < CHUNK; k++) {
+        if (from->slot[k] != FRAME_NONE) {
+            from->slot[k] |= SLOT_LENT;
+            frame_get(s, slot_frame(from->slot[k]));
+        }
+        to->slot[k] = from->slot[k];
+    }
+}
+
+// The chunk becomes this backing's; it is made if there is none.
+static int chunk_own(struct store *s, struct backing *b, u64 c, struct slots **out)
+{
+    int r = c >= CHUNKS_MOST ? -ENOMEM : table_own(s, b, c);
+    if (r)
+        return r;
+    struct slots *old = b->table->chunk[c], *own = old;
+    if (!old || old->refs > 1) {
+        own = budget_alloc(&s->budget, sizeof *own);
+        if (!own)
+            return -ENOMEM;
+        own->refs = 1;
+        own->seen = 0;
+        own->used = old ? old->used : 0;
+        if (old)
+            lend(s, own, old);
+        else
+            memset(own->slot, 0xff, sizeof own->slot); // FRAME_NONE
+        if (old)
+            old->refs--;
+        b->table->chunk[c] = own;
+    }
+    *out = own;
+    return 0;
+}
+
+// Of a chunk that this backing has alone.
+static void slot_clear(struct store *s, struct backing *b, u64 page)
+{
+    u32 *slot = page_slot(b, page);
     if (slot && *slot != FRAME_NONE) {
         frame_put(s, slot_frame(*slot));
         *slot = FRAME_NONE;
+        chunk_at(b, page / CHUNK)->used--;
     }
+}
+
+int backing_cut_ready(struct store *s, struct backing *b, u64 pages)
+{
+    struct slots *c;
+    if (pages >= table_pages(b))
+        return 0;
+    return chunk_at(b, pages / CHUNK) ? chunk_own(s, b, pages / CHUNK, &c) : table_own(s, b, pages / CHUNK);
 }
 
 void backing_cut(struct store *s, struct backing *b)
 {
-    for (u64 page = b->pages; page < b->nchunks * CHUNK; page++)
-        slot_clear(s, page_slot(b, page));
+    if (!b->table || b->table->refs > 1)
+        return; // nothing is behind the end, or it would be ready
+    u64 page = b->pages;
+    for (; page < table_pages(b) && page % CHUNK && alone(b, page); page++)
+        slot_clear(s, b, page);
+    for (u64 c = (page + CHUNK - 1) / CHUNK; c < b->table->count; c++) {
+        slots_put(s, b->table->chunk[c]);
+        b->table->chunk[c] = NULL;
+    }
 }
 
 bool backing_give_back(struct store *s, struct backing *b, u64 page)
 {
-    u32 *slot = page_slot(b, page);
-    bool free = !slot || *slot == FRAME_NONE || *slot & SLOT_LENT || s->meta[*slot].refs == 1;
+    struct slots *c;
+    if (!backing_cached(b, page))
+        return true;
+    if (chunk_own(s, b, page / CHUNK, &c))
+        return false;
+    u32 slot = *page_slot(b, page);
+    bool free = slot & SLOT_LENT || s->meta[slot].refs == 1;
     if (free)
-        slot_clear(s, slot);
+        slot_clear(s, b, page);
     return free;
-}
-
-static int page_slot_make(struct store *s, struct backing *b, u64 page, u32 **out)
-{
-    u64 c = page / CHUNK;
-    if (c >= CHUNKS_MOST)
-        return -ENOMEM;
-    if (c >= b->nchunks) {
-        u64 n = MAX(c + 1, b->nchunks * 2);
-        u32 **grown = budget_resize(&s->budget, b->chunk, n * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        memset(grown + b->nchunks, 0, (n - b->nchunks) * sizeof *grown);
-        b->chunk = grown;
-        b->nchunks = n;
-    }
-    if (!b->chunk[c]) {
-        b->chunk[c] = budget_alloc(&s->budget, CHUNK * sizeof **b->chunk);
-        if (!b->chunk[c])
-            return -ENOMEM;
-        memset(b->chunk[c], 0xff, CHUNK * sizeof **b->chunk); // FRAME_NONE
-    }
-    *out = &b->chunk[c][page % CHUNK];
-    return 0;
 }
 
 // The page becomes this backing's alone (C4).
@@ -316,18 +414,20 @@ static int slot_own(struct store *s, u32 *slot)
 
 int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
 {
-    u32 *slot = page_slot(b, page);
+    struct slots *c;
     frame_t f;
     if (page >= b->pages)
         return -EFAULT;
-    if (slot && *slot != FRAME_NONE) {
-        int lent = *slot & SLOT_LENT ? slot_own(s, slot) : 0;
+    int r = alone(b, page) ? 0 : chunk_own(s, b, page / CHUNK, &c);
+    if (r)
+        return r;
+    u32 *slot = page_slot(b, page);
+    if (*slot != FRAME_NONE) {
+        r = *slot & SLOT_LENT ? slot_own(s, slot) : 0;
         *out = slot_frame(*slot);
-        return lent;
+        return r;
     }
-    int r = page_slot_make(s, b, page, &slot);
-    if (r == 0)
-        r = frame_zeroed(s, &f);
+    r = frame_zeroed(s, &f);
     if (r)
         return r;
     if (!b->anonymous) {
@@ -337,7 +437,9 @@ int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
             return (int)n;
         }
     }
+    slot = page_slot(b, page); // making room for a frame may have changed what is cached
     *slot = f;
+    chunk_at(b, page / CHUNK)->used++;
     *out = f;
     return 0;
 }
@@ -348,7 +450,7 @@ int backing_sync(struct store *s, struct backing *b, u64 from, u64 to, struct tl
         return 0;
     if (only)
         tlb_revoke_writes(only);
-    to = MIN(to, b->nchunks * CHUNK);
+    to = MIN(to, table_pages(b));
     for (u64 page = from; page < to; page++) {
         u32 *slot = page_slot(b, page);
         u64 at = page << PAGE_SHIFT;
@@ -410,21 +512,35 @@ struct backing *pagecache_after_write(struct store *s, u64 dev, u64 ino, u64 off
     b->key.size = (u64)size;
     b->pages = *pages = ((u64)size + PAGE_MASK) >> PAGE_SHIFT;
     u64 end = n > ~0ULL - offset ? ~0ULL : offset + n;
-    u64 last = MIN(b->pages, MIN(end / PAGE_SIZE + 1, b->nchunks * CHUNK));
+    u64 last = MIN(b->pages, MIN(end / PAGE_SIZE + 1, table_pages(b)));
     for (u64 page = offset >> PAGE_SHIFT; page < last; page++)
         page_refresh(s, b, page);
-    for (u64 page = b->pages; page < MIN(old_pages, b->nchunks * CHUNK); page++)
-        slot_clear(s, page_slot(b, page));
+    for (u64 page = b->pages; page < MIN(old_pages, table_pages(b)); page++)
+        slot_clear(s, b, page);
     return b->pages < old_pages ? b : NULL;
+}
+
+// What several have is counted at the first, and `seen` is 0 again after the last.
+static bool first_of(u32 *seen, u32 refs)
+{
+    bool first = *seen == 0;
+    *seen = *seen + 1 == refs ? 0 : *seen + 1;
+    return first;
 }
 
 static void count_list(const struct backing *b, u32 *refs)
 {
-    for (; b; b = b->next)
-        for (u64 i = 0; i < b->nchunks; i++)
-            for (u32 k = 0; b->chunk[i] && k < CHUNK; k++)
-                if (b->chunk[i][k] != FRAME_NONE)
-                    refs[slot_frame(b->chunk[i][k])]++;
+    for (; b; b = b->next) {
+        struct slot_table *t = b->table;
+        for (u64 i = 0; t && (i > 0 || first_of(&t->seen, t->refs)) && i < t->count; i++) {
+            struct slots *c = t->chunk[i];
+            if (!c || !first_of(&c->seen, c->refs))
+                continue;
+            for (u32 k = 0; k < CHUNK; k++)
+                if (c->slot[k] != FRAME_NONE)
+                    refs[slot_frame(c->slot[k])]++;
+        }
+    }
 }
 
 void pagecache_count(struct store *s, u32 *refs)
@@ -435,38 +551,15 @@ void pagecache_count(struct store *s, u32 *refs)
 
 // ---- machine fork --------------------------------------------------------------------------------
 
-// The slots of both sides are lent from now on.
-static void lend(struct store *s, u32 *to, u32 *from)
-{
-    for (u32 k = 0; k < CHUNK; k++) {
-        if (from[k] != FRAME_NONE) {
-            from[k] |= SLOT_LENT;
-            frame_get(s, slot_frame(from[k]));
-        }
-        to[k] = from[k];
-    }
-}
-
 static struct backing *backing_dup(struct forking *f, struct backing *from)
 {
     struct backing *b = forking_dup(f, from, sizeof *b);
     if (!b)
         return NULL;
     b->name = forking_text(f, from->name);
-    b->chunk = NULL;
-    b->nchunks = 0;
     link_backing(f->store, b);
-    if (from->nchunks == 0)
-        return b;
-    b->chunk = f->error ? NULL : budget_zalloc(&f->store->budget, from->nchunks * sizeof *b->chunk);
-    b->nchunks = b->chunk ? from->nchunks : 0;
-    for (u64 i = 0; i < b->nchunks; i++) {
-        if (from->chunk[i] && (b->chunk[i] = budget_alloc(&f->store->budget, CHUNK * sizeof **b->chunk)))
-            lend(f->store, b->chunk[i], from->chunk[i]);
-        else if (from->chunk[i])
-            f->error = -ENOMEM;
-    }
-    f->error = f->error ? f->error : b->chunk ? 0 : -ENOMEM;
+    if (b->table)
+        b->table->refs++;
     return b;
 }
 
@@ -494,9 +587,8 @@ struct backing *backing_copy(struct forking *f, struct backing *b)
 u64 backing_resident(const struct backing *b)
 {
     u64 n = 0;
-    for (u64 i = 0; i < b->nchunks; i++)
-        for (u32 k = 0; b->chunk[i] && k < CHUNK; k++)
-            n += b->chunk[i][k] != FRAME_NONE;
+    for (u64 c = 0; c < table_pages(b) / CHUNK; c++)
+        n += chunk_at(b, c) ? chunk_at(b, c)->used : 0;
     return n;
 }
 

@@ -20,9 +20,13 @@ struct file_key {
     i64 mtime_ns, ctime_ns;
 };
 
-// (C4) Memory without a file is one machine's. At a machine fork the copy gets a backing with the same
-//      frames, and in both each slot says SLOT_LENT: the first one to want the page copies it, or takes
-//      it over if the frame has no other reference by then.
+// (C4) Memory without a file is one machine's. A machine fork's copy gets a backing with the same table of
+//      slots, by law 1: table and chunks are counted, and copied by who wants a page first. Where a chunk
+//      is copied, each slot of both says SLOT_LENT from then on: who wants the page copies it, or takes it
+//      over if the frame has no other reference by then.
+//
+//          backing A --> table --+--> chunk of 512 slots --> frame
+//          backing B -----^      +--> chunk ...
 
 struct tlb;
 
@@ -42,8 +46,7 @@ struct backing {
     u32 segment;         // the kernel's: SysV segment whose memory it is, 0 = none
     struct file_key key;
     u64 pages;           // length of frame[] in pages
-    u32 **chunk;         // slots: frame numbers by page, 512 to a chunk; FRAME_NONE = not cached
-    u64 nchunks;
+    struct slot_table *table; // frame numbers by page; NULL = none is cached
     char *name;           // the file's guest path, for /proc/PID/maps; may be NULL
     struct backing *next, *prev; // in the cache's list, of files or of anonymous ones
 };
@@ -80,7 +83,9 @@ MUST_CHECK int backing_page(struct store *s, struct backing *b, u64 page, frame_
 bool backing_cached(const struct backing *b, u64 page);
 // The frame of a cached page, to be read; FRAME_NONE.
 frame_t backing_peek(const struct backing *b, u64 page);
-// Forgets what is cached from page number b->pages on, which nobody maps.
+// Forgets what is cached from page number b->pages on, which nobody maps. Where there is something,
+// backing_cut_ready has been called before, with that number. -ENOMEM
+MUST_CHECK int backing_cut_ready(struct store *s, struct backing *b, u64 pages);
 void backing_cut(struct store *s, struct backing *b);
 // Forgets a page, unless somebody maps it: then false.
 bool backing_give_back(struct store *s, struct backing *b, u64 page);

@@ -148,6 +148,40 @@ static void cancelled(const char *program)
     tine_machine_free(after);
 }
 
+static bool over;
+
+static void *meddle(void *machine)
+{
+    while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
+        tine_machine_cancel(machine, true);
+        tine_machine_signal(machine, SIGURG); // which nobody minds
+        tine_machine_cancel(machine, false);
+    }
+    return NULL;
+}
+
+// Another thread has its say while the machine is copied (of interest to a thread sanitizer above all).
+static void meddled_with(const char *program)
+{
+    struct heard h = {0};
+    struct tine_machine *m = start(program, "100000000000", &h);
+    struct tine_result r;
+    pthread_t id;
+
+    CHECK(pthread_create(&id, NULL, meddle, m) == 0);
+    for (int i = 0; i < 300; i++) {
+        struct tine_machine *copy = copy_of(m);
+        tine_machine_run_for(copy, 100, 0, &r);
+        CHECK(r.end == TINE_BUDGET_USED);
+        tine_machine_free(copy);
+        tine_machine_run_for(m, 100, 0, &r);
+        CHECK(r.end == TINE_BUDGET_USED || r.end == TINE_CANCELLED);
+    }
+    __atomic_store_n(&over, true, __ATOMIC_RELAXED);
+    pthread_join(id, NULL);
+    tine_machine_free(m);
+}
+
 // Copies of copies, fifty deep: the middle ones are freed first, then each of the others ends alike.
 static void deep(const char *program)
 {
@@ -181,6 +215,7 @@ int main(int argc, char **argv)
     }
     processes(program);
     cancelled(program);
+    meddled_with(program);
     deep(program);
     CHECK(mem_live() == 0);
     printf("%s machine_handle_test\n", failures ? "FAIL" : "ok");
