@@ -19,7 +19,7 @@ enum { // send(2), recv(2)
     G_MSG_CMSG_CLOEXEC = 0x40000000,
 };
 
-enum { G_SOL_SOCKET = 1, G_IPPROTO_IP = 0, G_IPPROTO_TCP = 6, G_IPPROTO_IPV6 = 41 };
+enum { G_SOL_SOCKET = 1, G_IPPROTO_IP = 0, G_IPPROTO_TCP = 6, G_IPPROTO_UDP = 17, G_IPPROTO_IPV6 = 41 };
 enum { G_SCM_RIGHTS = 1, G_SCM_CREDENTIALS = 2, G_SCM_MAX_FD = 253 };
 
 enum { // socket(7)

@@ -23,6 +23,8 @@ SAME(SO_ERROR);
 SAME(SO_RCVBUF);
 SAME(SO_REUSEPORT);
 SAME(SO_DOMAIN);
+SAME(MSG_CTRUNC);
+_Static_assert(sizeof(struct cmsghdr) == sizeof(struct g_cmsghdr), "control messages");
 _Static_assert(sizeof(struct sockaddr_storage) == sizeof(struct g_sockaddr), "addresses");
 
 static int result(long r)
@@ -70,14 +72,27 @@ i64 host_send(int fd, const void *buf, size_t n, u32 flags, const struct g_socka
     return r < 0 ? -errno : r;
 }
 
-i64 host_recv(int fd, void *buf, size_t n, u32 flags, struct g_sockaddr *a, u32 *len, u32 *out_flags)
+i64 host_send_control(int fd, const void *buf, size_t n, u32 flags, const struct g_sockaddr *a, u32 len,
+                      const void *control, u32 control_len)
+{
+    struct iovec part = {(void *)(uintptr_t)buf, n};
+    struct msghdr m = {.msg_name = (void *)(uintptr_t)a, .msg_namelen = a ? len : 0, .msg_iov = &part, .msg_iovlen = 1,
+                       .msg_control = (void *)(uintptr_t)control, .msg_controllen = control_len};
+    ssize_t r = RETRY(sendmsg(fd, &m, (int)flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+    return r < 0 ? -errno : r;
+}
+
+i64 host_recv(int fd, void *buf, size_t n, u32 flags, struct g_sockaddr *a, u32 *len, u32 *out_flags,
+              void *control, u32 *control_len)
 {
     struct iovec part = {buf, n};
-    struct msghdr m = {.msg_name = a, .msg_namelen = sizeof *a, .msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr m = {.msg_name = a, .msg_namelen = sizeof *a, .msg_iov = &part, .msg_iovlen = 1,
+                       .msg_control = control, .msg_controllen = *control_len};
     ssize_t r = RETRY(recvmsg(fd, &m, (int)flags | MSG_DONTWAIT));
     if (r < 0)
         return -errno;
     *len = m.msg_namelen;
+    *control_len = (u32)m.msg_controllen;
     *out_flags = (u32)m.msg_flags;
     return r;
 }

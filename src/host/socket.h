@@ -12,7 +12,11 @@ MUST_CHECK int host_accept(int fd, struct g_sockaddr *a, u32 *len);
 MUST_CHECK int host_connect(int fd, const struct g_sockaddr *a, u32 len);
 MUST_CHECK int host_sockname(int fd, bool peer, struct g_sockaddr *a, u32 *len);
 i64 host_send(int fd, const void *buf, size_t n, u32 flags, const struct g_sockaddr *a, u32 len);
-i64 host_recv(int fd, void *buf, size_t n, u32 flags, struct g_sockaddr *a, u32 *len, u32 *out_flags);
+i64 host_send_control(int fd, const void *buf, size_t n, u32 flags, const struct g_sockaddr *a, u32 len,
+                      const void *control, u32 control_len);
+// control: room for *control_len bytes of control messages, of which *control_len come.
+i64 host_recv(int fd, void *buf, size_t n, u32 flags, struct g_sockaddr *a, u32 *len, u32 *out_flags,
+              void *control, u32 *control_len);
 MUST_CHECK int host_shutdown(int fd, int how);
 MUST_CHECK int host_getsockopt(int fd, int level, int name, void *value, u32 *len);
 MUST_CHECK int host_setsockopt(int fd, int level, int name, const void *value, u32 len);

@@ -276,6 +276,14 @@ static i64 unix_send(struct machine *m, struct socket *s, struct uio *from, cons
     return message_send(m, s, to, from, with);
 }
 
+static i64 send_to_host(int fd, const u8 *buf, u64 n, const struct sending *with)
+{
+    u32 flags = with->flags & (G_MSG_OOB | G_MSG_MORE | G_MSG_DONTROUTE);
+    if (with->control_len)
+        return host_send_control(fd, buf, n, flags, with->addr, with->addr_len, with->control, with->control_len);
+    return host_send(fd, buf, n, flags, with->addr, with->addr_len);
+}
+
 static i64 inet_send(struct machine *m, file_t file, struct socket *s, struct uio *from,
                      const struct sending *with)
 {
@@ -287,8 +295,7 @@ static i64 inet_send(struct machine *m, file_t file, struct socket *s, struct ui
         return -ENOMEM;
     i64 r = uio_from(from, buf, n);
     if (r == 0)
-        r = host_send(file_at(m->fs, file)->host_fd, buf, n, with->flags & (G_MSG_OOB | G_MSG_MORE |
-                      G_MSG_DONTROUTE), with->addr, with->addr_len);
+        r = send_to_host(file_at(m->fs, file)->host_fd, buf, n, with);
     mem_free(buf);
     return r;
 }
@@ -429,7 +436,8 @@ static i64 unix_receive(struct machine *m, struct socket *s, struct uio *to, u32
 static i64 inet_receive(struct machine *m, file_t file, struct uio *to, u32 flags, struct received *r)
 {
     struct g_sockaddr from;
-    u32 len = 0, out_flags = 0;
+    _Alignas(8) u8 control[SOCKET_CONTROL];
+    u32 len = 0, out_flags = 0, control_len = r ? sizeof control : 0;
     u64 n = MIN(to->left, (u64)CHUNK);
     int e = uio_check(to, n, MM_WRITE);
     if (e)
@@ -440,7 +448,8 @@ static i64 inet_receive(struct machine *m, file_t file, struct uio *to, u32 flag
     flags &= G_MSG_PEEK | G_MSG_OOB | G_MSG_ERRQUEUE;
     if (socket_of(m, file)->type != G_SOCK_STREAM) // on a stream it would throw bytes away
         flags |= G_MSG_TRUNC;
-    i64 got = host_recv(file_at(m->fs, file)->host_fd, buf, n, flags, &from, &len, &out_flags);
+    i64 got = host_recv(file_at(m->fs, file)->host_fd, buf, n, flags, &from, &len, &out_flags,
+                        control, &control_len);
     u64 have = got > 0 ? MIN((u64)got, n) : 0;
     if (have)
         e = uio_to(to, buf, have);
@@ -452,6 +461,8 @@ static i64 inet_receive(struct machine *m, file_t file, struct uio *to, u32 flag
         r->from_len = len;
         r->full = (u64)got;
         r->truncated = out_flags & G_MSG_TRUNC;
+        r->control_cut = out_flags & G_MSG_CTRUNC;
+        memcpy(r->control, control, r->control_len = control_len);
     }
     return (i64)have;
 }
@@ -460,8 +471,8 @@ i64 socket_receive(struct machine *m, file_t file, struct uio *to, u32 flags, st
 {
     struct socket *s = socket_of(m, file);
     if (r) {
-        r->nfiles = r->from_len = 0;
-        r->cred_known = r->truncated = false;
+        r->nfiles = r->from_len = r->control_len = 0;
+        r->cred_known = r->truncated = r->control_cut = false;
         r->full = 0;
     }
     if (s->family != G_AF_UNIX)

@@ -51,6 +51,8 @@ struct socket {
     bool reached;
 };
 
+#define SOCKET_CONTROL 512u // bytes
+
 // What a receive brings besides bytes. The files are the caller's references.
 struct received {
     bool cred_known, truncated;
@@ -60,6 +62,9 @@ struct received {
     struct g_sockaddr from;
     u32 from_len;
     u64 full; // bytes the message had
+    u32 control_len; // of an internet socket: control messages as the host has them
+    bool control_cut;
+    u8 control[SOCKET_CONTROL];
 };
 
 // What goes along with a message; files borrowed.
@@ -72,6 +77,8 @@ struct sending {
     u32 to;                    // AF_UNIX datagram: destination, 0 = the peer
     const struct g_sockaddr *addr; // AF_INET
     u32 addr_len;
+    u32 control_len;           // AF_INET: checked
+    _Alignas(8) u8 control[SOCKET_CONTROL];
 };
 
 void socket_attach(struct machine *m);

@@ -619,11 +619,16 @@ static bool host_may_see(u32 level, u32 name)
     switch (level) {
     case G_SOL_SOCKET:
         return name <= G_SO_REUSEPORT || name == G_SO_RCVLOWAT || name == G_SO_ACCEPTCONN ||
-               name == G_SO_PROTOCOL || name == G_SO_DOMAIN;
+               name == G_SO_PROTOCOL || name == G_SO_DOMAIN || name == 29 || name == 35 || name == 37 ||
+               name == 40 || name == 63 || name == 64; // time stamps, RXQ_OVFL
     case G_IPPROTO_TCP:
         return name <= 13 || name == 18 || (name >= 23 && name <= 25);
+    case G_IPPROTO_UDP:
+        return name == 1 || name == 103 || name == 104; // CORK, SEGMENT, GRO
+    case G_IPPROTO_IPV6:
+        return name <= 63 || name == 66 || name == 67 || name == 70 || (name >= 72 && name <= 76);
     default:
-        return (level == G_IPPROTO_IP || level == G_IPPROTO_IPV6) && name <= 63;
+        return level == G_IPPROTO_IP && name <= 63;
     }
 }
 

@@ -112,13 +112,33 @@ static int cred_arg(struct machine *m, struct task *t, gva_t at, u64 bytes, stru
     return c->pid == g->pid || pid_find(m, c->pid) ? 0 : -ESRCH;
 }
 
+// Control messages for the host, which checks what is in them; but of those that every socket has none
+// goes there: a descriptor is not the guest's to name.
+static int inet_control_arg(struct task *t, const struct g_msghdr *h, struct sending *with)
+{
+    u64 n = h->controllen;
+    if (n > sizeof with->control)
+        return -ENOBUFS;
+    int r = n ? uaccess_read(t->mm, with->control, h->control, n) : 0;
+    for (u64 at = 0; r == 0 && n >= sizeof(struct g_cmsghdr) && at <= n - sizeof(struct g_cmsghdr);) {
+        struct g_cmsghdr c;
+        memcpy(&c, with->control + at, sizeof c);
+        if (c.len < sizeof c || c.len > n - at ||
+            (c.level != G_IPPROTO_IP && c.level != G_IPPROTO_IPV6 && c.level != G_IPPROTO_UDP))
+            return -EINVAL;
+        at += ALIGN_UP(c.len, 8);
+    }
+    with->control_len = r ? 0 : (u32)n;
+    return r;
+}
+
 static int control_arg(struct machine *m, struct task *t, struct socket *s, const struct g_msghdr *h,
                        struct sending *with)
 {
-    if (h->controllen && s->family != G_AF_UNIX)
-        return -EINVAL;
     if (h->controllen > 65536)
         return -ENOBUFS;
+    if (s->family != G_AF_UNIX)
+        return inet_control_arg(t, h, with);
     for (u64 at = 0; h->controllen >= sizeof(struct g_cmsghdr) &&
                      at <= h->controllen - sizeof(struct g_cmsghdr);) {
         struct g_cmsghdr c;
@@ -311,9 +331,9 @@ struct control {
     bool cut;
 };
 
-static int control_put(struct task *t, struct control *c, i32 type, const void *data, u64 n)
+static int control_put(struct task *t, struct control *c, i32 level, i32 type, const void *data, u64 n)
 {
-    struct g_cmsghdr h = {sizeof h + n, G_SOL_SOCKET, type};
+    struct g_cmsghdr h = {sizeof h + n, level, type};
     u64 left = c->room - c->used;
     if (left < sizeof h) {
         c->cut = true;
@@ -351,7 +371,23 @@ static int control_files(struct machine *m, struct task *t, struct control *c, u
     c->cut = c->cut || n < want;
     socket_drop_files(m, got, n);
     got->nfiles = 0;
-    return n ? control_put(t, c, G_SCM_RIGHTS, fds, n * sizeof fds[0]) : 0;
+    return n ? control_put(t, c, G_SOL_SOCKET, G_SCM_RIGHTS, fds, n * sizeof fds[0]) : 0;
+}
+
+// What came with an internet socket's message.
+static int control_of_host(struct task *t, struct control *c, const struct received *got)
+{
+    int r = 0;
+    for (u64 at = 0; r == 0 && at + sizeof(struct g_cmsghdr) <= got->control_len;) {
+        struct g_cmsghdr h;
+        memcpy(&h, got->control + at, sizeof h);
+        if (h.len < sizeof h || h.len > got->control_len - at)
+            break;
+        r = control_put(t, c, h.level, h.type, got->control + at + sizeof h, h.len - sizeof h);
+        at += ALIGN_UP(h.len, 8);
+    }
+    c->cut = c->cut || got->control_cut;
+    return r;
 }
 
 static int results_check(struct task *t, gva_t at, const struct g_msghdr *h)
@@ -383,7 +419,9 @@ static i64 receive_message(struct machine *m, struct task *t, file_t file, struc
         return n;
     struct control c = {.at = h.control, .room = MIN(h.controllen, PAGE_SIZE)};
     if (s->pass_cred && got.cred_known)
-        r = control_put(t, &c, G_SCM_CREDENTIALS, &got.cred, sizeof got.cred);
+        r = control_put(t, &c, G_SOL_SOCKET, G_SCM_CREDENTIALS, &got.cred, sizeof got.cred);
+    if (r == 0)
+        r = control_of_host(t, &c, &got);
     if (r == 0)
         r = control_files(m, t, &c, flags, &got);
     socket_drop_files(m, &got, 0);

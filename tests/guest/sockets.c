@@ -649,6 +649,56 @@ static void udp_over_loopback(void)
     CHECK_EQ(read(c, got, 8), 4);
 }
 
+static struct cmsghdr *control_find(struct msghdr *h, int level, int type)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c))
+        if (c->cmsg_level == level && c->cmsg_type == type)
+            return c;
+    return NULL;
+}
+
+static void control_over_loopback(void)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof a;
+    char bytes[8];
+    _Alignas(8) char room[256] = { 0 };
+    struct iovec one = { "ttl?", 4 };
+    int on = 1, ttl = 33, s = socket(AF_INET, SOCK_DGRAM, 0), c = socket(AF_INET, SOCK_DGRAM, 0);
+    if (s < 0)
+        check_skip("no network");
+    CHECK_EQ(bind(s, (struct sockaddr *)&a, sizeof a), 0);
+    CHECK_EQ(getsockname(s, (struct sockaddr *)&a, &len), 0);
+    CHECK_EQ(setsockopt(s, IPPROTO_IP, IP_PKTINFO, &on, sizeof on), 0);
+    CHECK_EQ(setsockopt(s, IPPROTO_IP, IP_RECVTTL, &on, sizeof on), 0);
+    CHECK_EQ(setsockopt(s, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on), 0);
+    struct msghdr h = { .msg_name = &a, .msg_namelen = sizeof a, .msg_iov = &one, .msg_iovlen = 1,
+                        .msg_control = room, .msg_controllen = CMSG_SPACE(sizeof ttl) };
+    struct cmsghdr *m = CMSG_FIRSTHDR(&h);
+    *m = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof ttl), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_TTL };
+    memcpy(CMSG_DATA(m), &ttl, sizeof ttl);
+    CHECK_EQ(sendmsg(c, &h, 0), 4);
+    *m = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof ttl) + 64, .cmsg_level = IPPROTO_IP, .cmsg_type = IP_TTL };
+    CHECK_ERR(sendmsg(c, &h, 0), EINVAL);
+    one = (struct iovec){ bytes, sizeof bytes };
+    h = (struct msghdr){ .msg_iov = &one, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room };
+    CHECK_EQ(recvmsg(s, &h, 0), 4);
+    CHECK_EQ(h.msg_flags, 0);
+    m = control_find(&h, IPPROTO_IP, IP_TTL);
+    CHECK(m != NULL && *(int *)(void *)CMSG_DATA(m) == 33);
+    m = control_find(&h, IPPROTO_IP, IP_PKTINFO);
+    CHECK(m != NULL);
+    CHECK_EQ(((struct in_pktinfo *)(void *)CMSG_DATA(m))->ipi_addr.s_addr, htonl(INADDR_LOOPBACK));
+    m = control_find(&h, SOL_SOCKET, SO_TIMESTAMP);
+    CHECK(m != NULL && ((struct timeval *)(void *)CMSG_DATA(m))->tv_sec > 1000000000);
+    CHECK_EQ(sendto(c, "x", 1, 0, (struct sockaddr *)&a, sizeof a), 1);
+    h.msg_controllen = sizeof(struct cmsghdr) + 4;
+    CHECK_EQ(recvmsg(s, &h, 0), 1);
+    CHECK(h.msg_flags & MSG_CTRUNC);
+    close(s);
+    close(c);
+}
+
 /* Answers of inet sockets that need no wait. */
 static void inet_answers(void)
 {
@@ -705,6 +755,7 @@ static const struct check_case cases[] = {
     CASE(time_out_of_many_messages),
     CASE(tcp_over_loopback),
     CASE(udp_over_loopback),
+    CASE(control_over_loopback),
 };
 
 int main(int argc, char **argv)
