@@ -46,6 +46,7 @@ struct native {
     const u8 *resume;   // where it goes on after a call for help
     gva_t page;         // of the block that called
     u64 spare[2];
+    u32 parallel;       // other threads may have the same frames: atomics are to be the host's
     // Operands of SSE instructions, twice each.
     u8 fflags_of[64];   // fflags for the flags in MXCSR
     __attribute__((aligned(16))) u64 fp[NATIVE_CONSTANTS][2];

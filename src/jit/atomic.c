@@ -1,5 +1,6 @@
-// LR, SC and AMOs as the host's atomic instructions on the frame. What misses the TLB, or is
-// misaligned (which traps), the interpreter does.
+// LR, SC and AMOs as the host's instructions on the frame; atomic ones if other threads may be at work on
+// it, which is when another machine has the store (frame.h, F4). One instruction is enough otherwise: a
+// machine has one thread. What misses the TLB, or is misaligned (which traps), the interpreter does.
 //
 // The reservation is the interpreter's (cpu.h): an address and what was there; SC compares and swaps.
 #include "jit/translate.h"
@@ -35,6 +36,27 @@ static struct stub *emit_where(struct translation *t, const struct atomic *a, i3
 static struct x86_rm target(void)
 {
     return x86_mem(RCX, 0);
+}
+
+// The branch that is taken if nobody else is at work. The flags are lost.
+static u8 *emit_if_alone(struct translation *t)
+{
+    x86_op_mi(&t->e, X86_cmp_mi32, CPU_FIELD(native.parallel), 0);
+    return x86_branch(&t->e, X86_j_e, NULL);
+}
+
+static void emit_here(struct translation *t, u8 *branch)
+{
+    if (!t->e.full)
+        x86_set_branch(branch, t->e.at);
+}
+
+// The prefix of the next instruction; who is alone jumps over it, into the instruction.
+static void emit_lock(struct translation *t)
+{
+    u8 *alone = emit_if_alone(t);
+    x86_op_none(&t->e, X86_lock);
+    emit_here(t, alone);
 }
 
 // What was in memory, from rax to rd.
@@ -89,7 +111,7 @@ static void emit_store_conditional(struct translation *t, const struct atomic *a
     emit_borrow(t);
     x86_op_rm(e, X86_mov_rm64, RDX, operand(a));
     x86_op_rm(e, X86_mov_rm64, RAX, CPU_FIELD(file.reserved_value));
-    x86_op_none(e, X86_lock);
+    emit_lock(t);
     x86_op_rm(e, X86_cmpxchg_mr32 + a->wide, RDX, target());
     emit_give_back(t);
     if (e->full)
@@ -102,16 +124,37 @@ static void emit_store_conditional(struct translation *t, const struct atomic *a
     s->back = e->at;
 }
 
-// Swap and add: one instruction.
-static void emit_exchange(struct translation *t, const struct atomic *a, enum x86_op op)
+static void emit_add(struct translation *t, const struct atomic *a)
 {
     struct stub *s = emit_where(t, a, ENTRY(write));
     x86_op_rm(&t->e, X86_mov_rm64, RAX, regs_x_rm(a->rs2));
-    if (op != X86_xchg_mr32)
-        x86_op_none(&t->e, X86_lock);
-    x86_op_rm(&t->e, op + a->wide, RAX, target());
+    emit_lock(t);
+    x86_op_rm(&t->e, X86_xadd_mr32 + a->wide, RAX, target());
     emit_result(t, a);
     s->back = t->e.at;
+}
+
+// xchg is always atomic: who is alone loads and stores, if there is a register for that.
+static void emit_swap(struct translation *t, const struct atomic *a)
+{
+    struct x86 *e = &t->e;
+    struct stub *s = emit_where(t, a, ENTRY(write));
+    bool direct = !a->rs2 || regs_place_x[a->rs2];
+    u8 *alone = direct ? emit_if_alone(t) : NULL, *done = NULL;
+    x86_op_rm(e, X86_mov_rm64, RAX, regs_x_rm(a->rs2));
+    x86_op_rm(e, X86_xchg_mr32 + a->wide, RAX, target());
+    if (direct) {
+        done = x86_branch(e, X86_jmp, NULL);
+        emit_here(t, alone);
+        x86_op_rm(e, X86_mov_rm32 + a->wide, RAX, target());
+        if (a->rs2)
+            x86_op_rm(e, X86_mov_mr32 + a->wide, regs_host_x(a->rs2), target());
+        else
+            x86_op_mi(e, X86_mov_mi32 + a->wide, target(), 0);
+        emit_here(t, done);
+    }
+    emit_result(t, a);
+    s->back = e->at;
 }
 
 // The others: the new value is made in rdx by `op`, or, if `replaces` is a condition, is the operand
@@ -127,7 +170,7 @@ static void emit_loop(struct translation *t, const struct atomic *a, enum x86_op
     x86_op_rm(e, op + a->wide, RDX, operand(a));
     if (replaces >= 0)
         x86_op_rm(e, X86_cmov_o + (unsigned)replaces, RDX, operand(a));
-    x86_op_none(e, X86_lock);
+    emit_lock(t);
     x86_op_rm(e, X86_cmpxchg_mr32 + a->wide, RDX, target());
     x86_branch(e, X86_j_ne, again);
     emit_give_back(t);
@@ -149,8 +192,8 @@ bool emit_atomic(struct translation *t)
         return true;
         BOTH(lr, emit_load_reserved(t, &a))
         BOTH(sc, emit_store_conditional(t, &a))
-        BOTH(amoswap, emit_exchange(t, &a, X86_xchg_mr32))
-        BOTH(amoadd, emit_exchange(t, &a, X86_xadd_mr32))
+        BOTH(amoswap, emit_swap(t, &a))
+        BOTH(amoadd, emit_add(t, &a))
         BOTH(amoxor, emit_loop(t, &a, X86_xor_rm32, -1))
         BOTH(amoand, emit_loop(t, &a, X86_and_rm32, -1))
         BOTH(amoor, emit_loop(t, &a, X86_or_rm32, -1))

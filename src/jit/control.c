@@ -111,7 +111,7 @@ void emit_charge(struct translation *t)
         return;
     x86_op_ri(&t->e, X86_sub_mi64, REGS_BUDGET, t->i->left);
     struct stub *s = stub_add(t, STUB_CHARGE, x86_branch(&t->e, X86_j_s, NULL));
-    s->info = help_info(HELP_BUDGET, 0, t->i->left, t->i->off);
+    s->info = help_info(HELP_TRAP, TRAP_BUDGET, t->i->left, t->i->off);
 }
 
 static void emit_stub(struct translation *t, const struct stub *s)

@@ -225,8 +225,8 @@ static int help(struct cpu *cpu, u64 value, u32 info)
         return help_access(cpu, value, info, pc, refund);
     if (kind == HELP_STEP)
         return help_step(cpu, pc, info, refund);
-    if (kind == HELP_BUDGET)
-        return leave(cpu, pc, refund, (struct trap){.kind = TRAP_BUDGET});
+    if (kind == HELP_TRAP)
+        return leave(cpu, pc, refund, (struct trap){.kind = info >> 20 & 31});
     if (kind == HELP_MISS)
         pc = value & ~1UL; // "setting the least-significant bit of the result to zero"
     u64 thrown_away = c->generation;
@@ -358,6 +358,7 @@ struct trap jit_run(struct cpu *cpu, u64 budget)
     regs_copy(&cpu->file, caller);
     cpu->regs = &cpu->file;
     cpu->native.start = cpu->native.budget = (i64)MIN(budget, (u64)INT64_MAX);
+    cpu->native.parallel = cpu->store->lock != NULL;
     fp_enter(&cpu->file);
     struct trap trap = run(cpu, c, h);
     fp_flags(&cpu->file);

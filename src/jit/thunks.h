@@ -19,7 +19,7 @@ enum help {
     HELP_STEP,       // the interpreter is to execute the instruction
     HELP_LINK,       // the branch that ends at rax leads to pc
     HELP_MISS,       // where is the code for rax? Register 1: for its number (J5)
-    HELP_BUDGET,     // it is used up at pc
+    HELP_TRAP,       // the enum trap_kind in `register` happens at pc
 };
 
 static inline u32 help_info(enum help kind, unsigned reg, unsigned refund, unsigned off)

@@ -203,6 +203,14 @@ static void emit_step(struct translation *t)
                      (t->i->in.len == 4 ? HELP_LONG : 0));
 }
 
+static void emit_trap(struct translation *t, enum trap_kind kind)
+{
+    if (kind == TRAP_ECALL)
+        emit_help(t, help_info(HELP_TRAP, kind, t->i->left, t->i->off));
+    else
+        emit_step(t); // the trap has a value
+}
+
 static void write_x(struct translation *t, unsigned rd, struct value v)
 {
     if (v.kind == V_STEP || v.kind == V_FP) {
@@ -441,7 +449,7 @@ static void emit_fence(struct translation *t, u32 sets)
 #define CSR(op, v) emit_csr(t, op)
 #define FENCE(sets) emit_fence(t, (u32)in->imm)
 #define FENCE_I() emit_goto_next(t)
-#define TRAP(kind) emit_step(t)
+#define TRAP(kind) emit_trap(t, kind)
 
 static void emit_goto_next(struct translation *t)
 {
