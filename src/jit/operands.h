@@ -53,6 +53,8 @@ void leaf_fetch(struct translation *t, unsigned to, struct leaf a);
 
 // Sets the flags by a - b.
 void emit_compare(struct translation *t, struct leaf a, struct leaf b);
+// The current instruction and the next as one, if they are shifts to and fro: an extension. False: they are not.
+MUST_CHECK bool emit_shift_pair(struct translation *t);
 // x[rd] = v, which is a V_OP. rd is not 0.
 void emit_operation(struct translation *t, unsigned rd, const struct value *v);
 

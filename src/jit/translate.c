@@ -516,7 +516,9 @@ static void emit_unit(struct translation *t)
             emit_charge(t);
         if (i->straddles)
             emit_straddle_check(t);
-        if (i->kind == PLAN_INSN)
+        if (i->kind == PLAN_INSN && emit_shift_pair(t))
+            t->plan.insn[++n].at = t->e.at;
+        else if (i->kind == PLAN_INSN)
             emit_insn(t);
         else if (i->kind == PLAN_STRADDLE)
             emit_straddle(t);

@@ -127,6 +127,48 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
     result_done(t, rd, to);
 }
 
+// The host's instruction that extends the lower `bits`; X86_nop: there is none.
+static enum x86_op extension(unsigned bits, bool is_signed)
+{
+    switch (bits) {
+    case 8:
+        return is_signed ? X86_movsx8 : X86_movzx8;
+    case 16:
+        return is_signed ? X86_movsx16 : X86_movzx16;
+    case 32:
+        return is_signed ? X86_movsxd : X86_mov_rm32;
+    default:
+        return X86_nop;
+    }
+}
+
+// slli, then srli or srai; or slliw, then sraiw. Neither can trap, so nobody sees what is in between.
+bool emit_shift_pair(struct translation *t)
+{
+    const struct plan_insn *i = t->i;
+    const struct insn *left = &i->in, *right = &i[1].in;
+    bool w = left->op == OP_slliw, is_signed = right->op != OP_srli;
+    if (w ? right->op != OP_sraiw : left->op != OP_slli || (right->op != OP_srli && right->op != OP_srai))
+        return false;
+    unsigned rd = left->rd, rs = left->rs1, up = (unsigned)left->imm, down = (unsigned)right->imm;
+    if (!i->falls || i[1].kind != PLAN_INSN || i[1].head || i[1].straddles || right->rd != rd ||
+        right->rs1 != rd || !rd || !rs || t->known >> rs & 1)
+        return false;
+    enum x86_op op = extension((w ? 32u : 64u) - up, is_signed);
+    if (op == X86_nop || (w && up != down))
+        return false;
+    struct x86 *e = &t->e;
+    unsigned to = result_place(rd);
+    x86_op_rm(e, op, to, regs_x_rm(rs));
+    if (up > down)
+        x86_op_ri(e, X86_shl_mi64, to, up - down);
+    else if (up < down)
+        x86_op_ri(e, is_signed ? X86_sar_mi64 : X86_shr_mi64, to, down - up);
+    result_done(t, rd, to);
+    t->known &= ~(1u << rd);
+    return true;
+}
+
 void emit_compare(struct translation *t, struct leaf a, struct leaf b)
 {
     struct x86 *e = &t->e;
