@@ -9,6 +9,7 @@
 #include <pty.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -562,10 +563,58 @@ static void shm_places(void)
     CHECK_EQ(rmdir(shm("")), 0);
 }
 
+// A lease that one gives up is kept by the other.
+static void shm_leases(void)
+{
+    int fd = shm_file("leased", "x"), status;
+
+    signal(SIGIO, SIG_IGN);
+    CHECK_EQ(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+    char l = letter();
+    if (l == 'a')
+        CHECK_EQ(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+    meanwhile();
+    CHECK_EQ(fcntl(fd, F_GETLEASE), l == 'a' ? F_UNLCK : F_WRLCK);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        close(fd);
+        int other = open(shm("leased"), O_RDWR | O_NONBLOCK);
+        _exit(other >= 0 ? 1 : errno == EWOULDBLOCK ? 2 : 3);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(WEXITSTATUS(status), l == 'a' ? 1 : 2);
+    CHECK_EQ(unlink(shm("leased")), 0);
+    CHECK_EQ(rmdir(shm("")), 0);
+}
+
+// The host's queue is one for both (docs/design.md); who closes it does not take it from the other.
+static void watched(void)
+{
+    char where[] = "/tmp/tine-parted-XXXXXX", name[sizeof where + 2], events[4096];
+    int queue = inotify_init1(IN_NONBLOCK);
+
+    CHECK(queue >= 0 && mkdtemp(where) != NULL);
+    CHECK(inotify_add_watch(queue, where, IN_CREATE) > 0);
+    char l = letter();
+    if (l == 'a')
+        CHECK_EQ(close(queue), 0);
+    meanwhile();
+    if (l == 'a')
+        return;
+    snprintf(name, sizeof name, "%s/b", where);
+    close(open(name, O_CREAT | O_RDWR, 0600));
+    ssize_t n = read(queue, events, sizeof events);
+    CHECK(n >= (ssize_t)sizeof(struct inotify_event));
+    CHECK_EQ(((struct inotify_event *)events)->mask, IN_CREATE);
+    CHECK_EQ(unlink(name), 0);
+    CHECK_EQ(rmdir(where), 0);
+}
+
 static const struct check_case cases[] = {
     CASE(memfd_written), CASE(memfd_mapped), CASE(memfd_closed), CASE(memfd_names_and_seals), CASE(memfd_holes),
     CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
     CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
-    CASE(shm_files), CASE(shm_mapped), CASE(shm_places),
+    CASE(shm_files), CASE(shm_mapped), CASE(shm_places), CASE(shm_leases), CASE(watched),
 };
 CHECK_MAIN(cases)
