@@ -21,8 +21,9 @@
 // Ownership: what tine_machine_new and tine_machine_fork make, tine_machine_free takes back. Strings and
 // vectors that are passed in are copied where they are needed longer than the call, unless it says so.
 //
-// Threads: a machine is used by one thread at a time; which one may change. Only tine_machine_signal and
-// tine_machine_cancel may be called at any time, from any thread and from signal handlers. Different
+// Threads: a machine is used by one thread at a time; which one may change. Only tine_machine_signal,
+// tine_machine_cancel and tine_machine_dump_soon may be called at any time, from any thread and from signal
+// handlers, also while the machine is being forked; not while it is being freed. Different
 // machines may be used by different threads at the same time, also those of one family (forks of forks
 // of one machine): these share memory behind a lock of their own, which guest code runs without.
 //
@@ -231,7 +232,7 @@ void tine_machine_run_for(struct tine_machine *machine, uint64_t instructions, u
 // memfds, /dev/shm (with options.root) and locks are each machine's own; so neither copy sees the other's locks on a
 // file that they share. A tracer (options.strace) stays with the original.
 //   The family shares options.memory. A fork takes as long whatever the machine's memory; it grows with the
-// number of processes and descriptors.
+// number of processes, descriptors and files in /dev/shm.
 //   Neither machine may be running. -ENOMEM, -EINVAL (flags), what the host answers when it refuses a
 // descriptor; the first machine is then what it was.
 #define TINE_FORK_RESEED 1u // other random numbers from here on; else both draw the same
