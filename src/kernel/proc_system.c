@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/tmpfs.h"
 #include "host/clock.h"
 
 #define NS 1000000000u
@@ -197,6 +198,9 @@ int proc_mountinfo(struct machine *m, struct strbuf *s)
         (void)strbuf_printf(s, "%d 1 8:1 %s %s %s,relatime - ext4 /dev/root rw\n", i + 6, b->host,
                             b->guest, b->ro ? "ro" : "rw");
     }
+    if (m->options.fs.root)
+        (void)strbuf_printf(s, "%d 3 0:%u / /dev/shm rw,nosuid,nodev,relatime - tmpfs tmpfs rw\n",
+                            m->options.fs.nbinds + 6, ABI_MINOR(TMP_DEV(1)));
     return s->failed ? -ENOMEM : 0;
 }
 
