@@ -105,13 +105,24 @@ void emit_goto_if(struct translation *t, enum x86_cc cc, i64 target, unsigned re
     s->refund = (u8)refund;
 }
 
+// What a head of one stretch charges, and asks for, is the same: that takes one instruction less.
 void emit_charge(struct translation *t)
 {
-    if (!t->i->left)
+    const struct plan_insn *i = t->i;
+    bool at_once = i->left == i->need;
+    if (!i->left && !i->head)
         return;
-    x86_op_ri(&t->e, X86_sub_mi64, REGS_BUDGET, t->i->left);
-    struct stub *s = stub_add(t, STUB_CHARGE, x86_branch(&t->e, X86_j_s, NULL));
-    s->info = help_info(HELP_TRAP, TRAP_BUDGET, t->i->left, t->i->off);
+    if (i->head && i->need && !at_once) {
+        x86_op_ri(&t->e, X86_cmp_mi64, REGS_BUDGET, i->need);
+        struct stub *s = stub_add(t, STUB_CHARGE, x86_branch(&t->e, X86_j_l, NULL));
+        s->info = help_info(HELP_TRAP, TRAP_BUDGET, 0, i->off);
+    }
+    if (i->left)
+        x86_op_ri(&t->e, X86_sub_mi64, REGS_BUDGET, i->left);
+    if (i->head && i->left && at_once) {
+        struct stub *s = stub_add(t, STUB_CHARGE, x86_branch(&t->e, X86_j_s, NULL));
+        s->info = help_info(HELP_TRAP, TRAP_BUDGET, i->left, i->off);
+    }
 }
 
 static void emit_stub(struct translation *t, const struct stub *s)

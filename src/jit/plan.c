@@ -108,17 +108,21 @@ static void measure_chains(struct plan *p)
             length = 1;
         }
     }
-    u8 left = 0;
+    u8 left = 0, need = 0;
     p->insn[0].charges = true;
     for (u32 n = p->n; n-- > 0;) {
         struct plan_insn *i = &p->insn[n];
         bool ends = !i->falls || p->insn[n + 1].head || rv_flags[i->in.op] & RV_BRANCHES;
         if (ends)
             left = 0;
+        if (!i->falls || p->insn[n + 1].head)
+            need = 0;
         if (i->falls)
             p->insn[n + 1].charges = ends;
         left = (u8)(left + (i->kind != PLAN_GOTO));
+        need = (u8)(need + (i->kind != PLAN_GOTO));
         i->left = left;
+        i->need = need;
     }
 }
 

@@ -5,7 +5,7 @@
 //      through; it is entered only at its head. Heads are the begin of the unit, what a branch of
 //      the unit leads to, and what follows a branch that is mostly taken.
 // (N2) The budget is charged at a chain's head and behind each of its branches, for all up to the next
-//      of these. `left` says how much of that is not retired yet before an instruction, itself
+//      of these; whether it covers the whole chain, `need`, is asked at the head alone. `left` says how much of that is not retired yet before an instruction, itself
 //      included; who traps gives that back, and a branch that is taken has nothing to give.
 // (N3) The second half of an instruction that straddles is another frame's, which may change or go without the
 //      unit: so each time the TLB is asked whether it may be executed, and the bytes whether they are the same.
@@ -32,7 +32,7 @@ struct plan_insn {
     bool head;
     bool charges; // (N2)
     bool falls;   // the next one in order follows it
-    u8 left;      // (N2)
+    u8 left, need; // (N2)
     u8 window;    // windows.c: + 1; 0 = none
     bool straddles; // it ends in the next page: (N3)
     bool halves;  // a load of 64 bits behind a store of the lower 32

@@ -5,8 +5,9 @@
 // (G1) Registers: regs.h. At every head of a chain, and whenever a unit is entered or left, every
 //      guest register is where regs.h says, and nothing else is known or cached. rax, rcx, xmm0, xmm1
 //      and the flags live no longer than one instruction.
-// (G2) The budget is charged at heads (plan.h, N2). It is never negative where an instruction takes
-//      effect: `sub; js` undoes itself in the stub, and the interpreter runs the rest.
+// (G2) The budget is charged at heads and behind branches, and covers the whole chain at its head (plan.h, N2).
+//      It is never negative where an instruction takes effect: where it would become so, the interpreter
+//      runs the rest.
 // (G3) An instruction that may trap changes nothing before it cannot trap any more. Its stub knows the
 //      offset of its pc and how much of the budget to give back; cpu.native.page, which the unit's
 //      tail sets, is the rest of pc.
@@ -512,7 +513,7 @@ static void emit_unit(struct translation *t)
         if (i->head)
             t->known = t->boxed = 0;
         i->at = t->e.at;
-        if ((i->head || i->charges) && i->left)
+        if (i->head || i->charges)
             emit_charge(t);
         if (i->straddles)
             emit_straddle_check(t);
