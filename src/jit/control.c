@@ -130,6 +130,7 @@ static void emit_stub(struct translation *t, const struct stub *s)
     if (s->from)
         x86_set_branch(s->from, t->e.at);
     t->i = &t->plan.insn[s->insn];
+    t->held_at = t->result_at = NULL;
     switch (s->kind) {
     case STUB_MEMORY:
         emit_memory_stub(t, s);

@@ -1,4 +1,5 @@
 // Guest memory from translated code: the TLB is probed inline (tlb.h, T3).
+#include "jit/operands.h"
 #include "jit/translate.h"
 
 #define ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
@@ -8,11 +9,12 @@ _Static_assert(sizeof(struct tlb_entry) == 32, "the index below is scaled by 32"
 static void emit_address(struct translation *t, unsigned base, i64 imm)
 {
     struct x86 *e = &t->e;
-    if (regs_place_x[base] && imm)
-        x86_op_rm(e, X86_lea64, RAX, x86_mem(regs_host_x(base), (i32)imm));
-    else
-        x86_op_rm(e, X86_mov_rm64, RAX, regs_x_rm(base));
-    if (!regs_place_x[base] && imm)
+    unsigned host = held_x(t, base);
+    if (host != X86_NONE && imm)
+        x86_op_rm(e, X86_lea64, RAX, x86_mem(host, (i32)imm));
+    else if (host != RAX)
+        x86_op_rm(e, X86_mov_rm64, RAX, host != X86_NONE ? x86_reg(host) : regs_memory_x(base));
+    if (host == X86_NONE && imm)
         x86_op_ri(e, X86_add_mi64, RAX, imm);
 }
 
@@ -73,8 +75,8 @@ static struct x86_rm relative_to(struct translation *t, unsigned base, i64 imm)
 static struct x86_rm emit_view_access(struct translation *t, unsigned base, i64 imm, u32 info)
 {
     struct x86 *e = &t->e;
-    u8 *again = e->at;
     emit_address(t, base, t->i->window_from);
+    u8 *again = e->at;
     x86_op_rm(e, X86_xor_rm64, RAX, view_of(t, offsetof(struct tlb_window, page)));
     x86_op_ri(e, X86_cmp_mi64, RAX, (i64)PAGE_SIZE - t->i->window_size);
     struct stub *s = stub_add(t, STUB_VIEW, x86_branch(e, X86_j_a, NULL));
@@ -84,6 +86,14 @@ static struct x86_rm emit_view_access(struct translation *t, unsigned base, i64 
     if (t->i->window)
         x86_op_rm(e, X86_mov_mr64, RAX, window_of(t));
     return relative_to(t, base, imm);
+}
+
+// From a stub to behind the access, with what the code there may go by.
+static void emit_back(struct translation *t, const struct stub *s)
+{
+    if (s->held)
+        x86_op_rm(&t->e, X86_mov_rm64, s->held_in, regs_memory_x(s->held));
+    x86_branch(&t->e, X86_jmp, s->back);
 }
 
 void emit_view_stub(struct translation *t, const struct stub *s)
@@ -96,7 +106,7 @@ void emit_view_stub(struct translation *t, const struct stub *s)
         emit_window_stub(t, s);
     } else {
         emit_help(t, s->info);
-        x86_branch(e, X86_jmp, s->back);
+        emit_back(t, s);
     }
 }
 
@@ -123,7 +133,7 @@ void emit_window_stub(struct translation *t, const struct stub *s)
         x86_op_mi(e, X86_mov_mi64, window_of(t), 0);
     emit_alone(t);
     x86_op_rm(e, X86_mov_rm64, RAX, window_of(t));
-    x86_branch(e, X86_jmp, s->back);
+    emit_back(t, s);
 }
 
 static u32 access_info(const struct translation *t, enum help kind, unsigned reg)
@@ -179,7 +189,11 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
 
 void emit_access_done(struct translation *t, bool kept)
 {
-    t->stub[t->nstubs - 1].back = t->e.at;
+    struct stub *s = &t->stub[t->nstubs - 1];
+    s->back = t->e.at;
+    result_held(t);
+    s->held = t->held_at ? t->held : 0;
+    s->held_in = t->held_in;
     t->window_at = kept ? t->e.at : NULL;
 }
 
@@ -192,5 +206,5 @@ void emit_memory_stub(struct translation *t, const struct stub *s)
         x86_op_rm(e, X86_xor_rm64, RAX,
                   x86_mem_index(REGS_CPU, RCX, 0, s->size ? ENTRY(write) : ENTRY(read)));
     emit_help(t, s->info);
-    x86_branch(e, X86_jmp, s->back);
+    emit_back(t, s);
 }

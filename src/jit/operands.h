@@ -41,6 +41,10 @@ static inline unsigned result_place(unsigned rd)
 }
 
 void result_done(struct translation *t, unsigned rd, unsigned from);
+// (G7) Nothing but the code before comes to this place without what result_done has put away.
+void result_held(struct translation *t);
+// The host register that holds x[r] at this place; X86_NONE: none.
+unsigned held_x(const struct translation *t, unsigned r);
 
 // A constant that an instruction holds.
 static inline bool leaf_small(struct leaf a)

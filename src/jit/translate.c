@@ -17,6 +17,9 @@
 //      flags not yet in fflags. C that touches either calls fp_flags first.
 // (G6) Translated code never outlives the bytes that it was made from: a store to a frame with code
 //      misses the TLB (T2); jit_help then leaves translated code (E5 of interp.c).
+// (G7) An exception to (G1): what was just put into a guest register that is in memory is in rax or rcx still, and
+//      the next instruction may go by that, if it is no head, before it emits anything. A stub that comes back
+//      in between brings it back.
 
 #include "jit/translate.h"
 
@@ -510,8 +513,10 @@ static void emit_unit(struct translation *t)
 {
     for (u32 n = 0; n < t->plan.n; n++) {
         struct plan_insn *i = t->i = &t->plan.insn[n];
-        if (i->head)
+        if (i->head) {
             t->known = t->boxed = 0;
+            t->held_at = NULL;
+        }
         i->at = t->e.at;
         if (i->head || i->charges)
             emit_charge(t);
@@ -559,6 +564,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     t->cache = c;
     t->page = p;
     t->page_va = pc & TLB_PAGE_MASK;
+    t->held_at = t->result_at = NULL;
     t->known = t->boxed = t->nstubs = t->nfixes = t->ntails = 0;
     if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), next, t->page_va, (u32)(pc & PAGE_MASK)))
         return NULL;

@@ -34,6 +34,7 @@ struct stub {
     u8 *from;    // end of the branch that leads here
     u8 *back;    // where it goes on
     u8 *again;   // VIEW: where it tries again
+    u8 held, held_in; // MEMORY, WINDOW, VIEW: what (G7) has it bring back; 0: nothing
     u32 info;    // for jit_help
     i64 target;  // offset in the page, or an address
 };
@@ -50,6 +51,9 @@ struct translation {
     u32 known;           // mask of x registers whose value is known
     u64 value[32];
     u8 *cold;            // where the stubs begin
+    u8 held, held_in;    // (G7) x[held], which is in memory, is in this register, too,
+    u8 *held_at;         // as long as nothing was emitted behind this
+    u8 *result_at;       // the same, but a stub may come back here without it
     u8 *window_at;       // rax holds a window as long as nothing was emitted behind this
     u32 boxed;           // mask of f registers that hold NaN-boxed singles
     u32 nstubs, nfixes, ntails;

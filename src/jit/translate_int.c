@@ -4,10 +4,32 @@
 
 void result_done(struct translation *t, unsigned rd, unsigned from)
 {
-    if (!regs_place_x[rd])
+    if (!regs_place_x[rd]) {
         x86_op_rm(&t->e, X86_mov_mr64, from, regs_memory_x(rd));
-    else if (regs_host_x(rd) != from)
+        t->held = (u8)rd;
+        t->held_in = (u8)from;
+        t->result_at = t->e.at;
+    } else if (regs_host_x(rd) != from) {
         x86_op_rr(&t->e, X86_mov_rm64, regs_host_x(rd), from);
+    }
+}
+
+void result_held(struct translation *t)
+{
+    t->held_at = t->result_at == t->e.at ? t->e.at : NULL;
+}
+
+unsigned held_x(const struct translation *t, unsigned r)
+{
+    if (regs_place_x[r])
+        return regs_host_x(r);
+    return t->held_at == t->e.at && t->held == r ? t->held_in : X86_NONE;
+}
+
+static struct x86_rm x_operand(const struct translation *t, unsigned r)
+{
+    unsigned host = held_x(t, r);
+    return host == X86_NONE ? regs_memory_x(r) : x86_reg(host);
 }
 
 void leaf_fetch(struct translation *t, unsigned to, struct leaf a)
@@ -18,8 +40,8 @@ void leaf_fetch(struct translation *t, unsigned to, struct leaf a)
         x86_op_rm(&t->e, regs_place_f[a.reg] ? X86_movq_rx : X86_mov_rm64,
                   regs_place_f[a.reg] ? regs_host_f(a.reg) : to,
                   regs_place_f[a.reg] ? x86_reg(to) : regs_memory_f(a.reg));
-    else if (!regs_place_x[a.reg] || regs_host_x(a.reg) != to)
-        x86_op_rm(&t->e, X86_mov_rm64, to, regs_x_rm(a.reg));
+    else if (held_x(t, a.reg) != to)
+        x86_op_rm(&t->e, X86_mov_rm64, to, x_operand(t, a.reg));
 }
 
 static bool is_host(struct leaf a, unsigned host)
@@ -31,7 +53,7 @@ static bool is_host(struct leaf a, unsigned host)
 static struct x86_rm operand(struct translation *t, struct leaf a)
 {
     if (a.kind == V_X)
-        return regs_x_rm(a.reg);
+        return x_operand(t, a.reg);
     leaf_fetch(t, RCX, a);
     return x86_reg(RCX);
 }
@@ -53,7 +75,8 @@ static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, 
     const struct arith *k = &ariths[op];
     struct x86 *e = &t->e;
     unsigned to = result_place(rd), wide = !w;
-    if (a.kind == V_C && k->commutes) {
+    if (k->commutes && (a.kind == V_C || (b.kind == V_X && !regs_place_x[b.reg] &&
+                                          held_x(t, b.reg) != X86_NONE))) {
         struct leaf swap = a;
         a = b;
         b = swap;
@@ -61,7 +84,8 @@ static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, 
     if (op == SUB && a.kind == V_C && a.c == 0) {
         leaf_fetch(t, to, b);
         x86_op_rr(e, X86_neg32 + wide, 0, to);
-    } else if (leaf_small(b) && a.kind == V_X && !regs_place_x[rd] && a.reg == rd && !w) {
+    } else if (leaf_small(b) && a.kind == V_X && !regs_place_x[rd] && a.reg == rd && !w &&
+               held_x(t, rd) == X86_NONE) {
         x86_op_mi(e, k->mi + 1u, regs_memory_x(rd), (i64)b.c); // in memory
         return;
     } else if (op == ADD && leaf_small(b) && a.kind == V_X && regs_place_x[a.reg] && !is_host(a, to) &&
@@ -85,8 +109,9 @@ static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, 
             x86_op_rm(e, X86_add_rm32 + wide, to, operand(t, a));
         }
     } else {
+        bool b_in_rcx = b.kind == V_X && held_x(t, b.reg) == RCX;
         leaf_fetch(t, to, a);
-        x86_op_rm(e, k->rm + wide, to, operand(t, b));
+        x86_op_rm(e, k->rm + wide, to, b_in_rcx ? x86_reg(RCX) : operand(t, b));
     }
     if (w)
         x86_op_rr(e, X86_movsxd, to, to);
@@ -114,7 +139,7 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
         if (a.kind == V_C)
             leaf_fetch(t, RAX, a);
         x86_emit(e, by_register[which] + wide, to, count,
-                 a.kind == V_C ? x86_reg(RAX) : regs_x_rm(a.reg), 0);
+                 a.kind == V_C ? x86_reg(RAX) : x_operand(t, a.reg), 0);
     } else {
         leaf_fetch(t, RCX, b);
         if (is_host(b, to))
@@ -172,15 +197,16 @@ bool emit_shift_pair(struct translation *t)
 void emit_compare(struct translation *t, struct leaf a, struct leaf b)
 {
     struct x86 *e = &t->e;
-    unsigned ra = a.kind == V_X && regs_place_x[a.reg] ? regs_host_x(a.reg) : RAX;
-    if (b.kind == V_C && b.c == 0 && ra != RAX) {
+    unsigned ra = a.kind == V_X ? held_x(t, a.reg) : X86_NONE;
+    bool b_in_rcx = b.kind == V_X && held_x(t, b.reg) == RCX;
+    if (b.kind == V_C && b.c == 0 && ra != X86_NONE) {
         x86_op_rr(e, X86_test_mr64, ra, ra);
     } else if (leaf_small(b) && a.kind == V_X) {
-        x86_op_mi(e, X86_cmp_mi64, regs_x_rm(a.reg), (i64)b.c);
+        x86_op_mi(e, X86_cmp_mi64, x_operand(t, a.reg), (i64)b.c);
     } else {
-        if (ra == RAX)
-            leaf_fetch(t, RAX, a);
-        x86_op_rm(e, X86_cmp_rm64, ra, operand(t, b));
+        if (ra == X86_NONE || ra == RCX) // where a constant goes
+            leaf_fetch(t, ra = RAX, a);
+        x86_op_rm(e, X86_cmp_rm64, ra, b_in_rcx ? x86_reg(RCX) : operand(t, b));
     }
 }
 
@@ -204,7 +230,7 @@ static void emit_multiply(struct translation *t, unsigned rd, bool w, struct lea
         b = swap;
     }
     if (leaf_small(b) && a.kind == V_X) {
-        x86_emit(e, X86_imul_rmi32 + wide, to, 0, regs_x_rm(a.reg), (i64)b.c);
+        x86_emit(e, X86_imul_rmi32 + wide, to, 0, x_operand(t, a.reg), (i64)b.c);
     } else if (is_host(b, to)) {
         x86_op_rm(e, X86_imul_rm32 + wide, to, operand(t, a));
     } else {
@@ -317,7 +343,7 @@ void emit_operation(struct translation *t, unsigned rd, const struct value *v)
     case OR:
     case XOR:
         if (w && op == ADD && v->b.kind == V_C && v->b.c == 0 && v->a.kind == V_X) {
-            x86_op_rm(&t->e, X86_movsxd, result_place(rd), regs_x_rm(v->a.reg));
+            x86_op_rm(&t->e, X86_movsxd, result_place(rd), x_operand(t, v->a.reg));
             result_done(t, rd, result_place(rd));
             break;
         }
@@ -348,4 +374,5 @@ void emit_operation(struct translation *t, unsigned rd, const struct value *v)
     default:
         emit_divide(t, rd, op, w, v->a, v->b);
     }
+    result_held(t);
 }

@@ -168,9 +168,87 @@ static void over_pages(void)
               sum((long *)(void *)(at + PAGE - 29 + i), 1) * HOT);
 }
 
+// Values that have no register of the host's are used behind what made them: loads that miss the TLB, cross
+// pages or find a page for the first time in between.
+#ifdef __riscv
+__attribute__((noinline)) static long chained(const char *p, const char *end, long far)
+{
+    long s = 0;
+    __asm__ volatile("1: lw t1, 0(%1)\n"
+                     "add t3, t1, t1\n"
+                     "addi t3, t3, 5\n"
+                     "xor t3, t1, t3\n"
+                     "ld t4, 8(%1)\n"
+                     "sub t3, t3, t4\n"
+                     "mul t3, t3, t4\n"
+                     "add t6, %1, %3\n"
+                     "lw t5, 4(t6)\n"
+                     "bltz t5, 2f\n"
+                     "lwu t5, 0(t6)\n"
+                     "ld t1, 16(%1)\n"
+                     "bge t1, t5, 2f\n"
+                     "addi t3, t3, 77\n"
+                     "2: slt t6, t5, t3\n"
+                     "add %0, %0, t6\n"
+                     "add t3, t3, t5\n"
+                     "add %0, %0, t3\n"
+                     "addi %1, %1, 12\n"
+                     "bltu %1, %2, 1b\n"
+                     : "+r"(s), "+r"(p)
+                     : "r"(end), "r"(far)
+                     : "t1", "t3", "t4", "t5", "t6", "memory");
+    return s;
+}
+#else
+static long chained(const char *p, const char *end, long far)
+{
+    unsigned long s = 0;
+    for (; p < end; p += 12) {
+        int t1, t5;
+        unsigned u;
+        long t4, next;
+        memcpy(&t1, p, 4);
+        memcpy(&t4, p + 8, 8);
+        memcpy(&t5, p + far + 4, 4);
+        unsigned long t3 = (((unsigned long)t1 * 2 + 5) ^ (unsigned long)t1) - (unsigned long)t4;
+        t3 *= (unsigned long)t4;
+        long value = t5;
+        if (t5 >= 0) {
+            memcpy(&u, p + far, 4);
+            memcpy(&next, p + 16, 8);
+            value = u;
+            if (next < value)
+                t3 += 77;
+        }
+        s += value < (long)t3;
+        s += t3 + (unsigned long)value;
+    }
+    return (long)s;
+}
+#endif
+
+static void results_behind_misses(void)
+{
+    enum { BYTES = 16 * 4096 };
+    unsigned *at = mmap(NULL, 2 * BYTES + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED);
+    unsigned x = 12345;
+    for (unsigned i = 0; i < 2 * BYTES / 4; i++)
+        at[i] = i / 1024 % 3 ? x = x * 1664525 + 1013904223 : 0;
+    const char *p = (const char *)at;
+    long expected[] = {9013220532645584954L, 8190186133262742816L, 3667333544993340944L, 2861539946730301150L};
+    for (int i = 0; i < 4; i++) {
+        long got = chained(p + i, p + BYTES, BYTES - 3 * i);
+        CHECK(got == expected[i]);
+        CHECK(mprotect(at, 2 * BYTES, PROT_READ) == 0); // all that is cached goes
+        CHECK(chained(p + i, p + BYTES, BYTES - 3 * i) == got);
+        CHECK(mprotect(at, 2 * BYTES, PROT_READ | PROT_WRITE) == 0);
+    }
+}
+
 static const struct check_case cases[] = {
     CASE(first_store), CASE(across_fork), CASE(across_mprotect), CASE(across_munmap), CASE(across_read),
-    CASE(over_pages),
+    CASE(over_pages), CASE(results_behind_misses),
 };
 
 int main(int argc, char **argv)
