@@ -100,7 +100,6 @@ static void link_child(struct machine *m, struct group *parent, struct group *g)
 // The last thread that is not its group's leader goes at once; the leader stays for the zombie.
 static void release_task(struct machine *m, struct group *g, struct task *t)
 {
-    t->state = TASK_DEAD;
     if (t->id != g->leader && t->id != m->current)
         task_free(m, t);
 }
@@ -288,6 +287,7 @@ void task_exit(struct machine *m, struct task *t, i32 status)
     sigqueue_clear(m, &t->pending);
     if (t->mm)
         g->peak_pages = MAX(g->peak_pages, t->mm->touched);
+    t->state = TASK_DEAD; // closing files may send signals: to this one no more
     task_drop_resources(m, t);
     g->instructions += t->instructions;
     g->calls += t->calls;

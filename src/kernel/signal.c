@@ -365,16 +365,19 @@ int signal_send_task(struct machine *m, struct task *t, const struct g_siginfo *
 int signal_send_group(struct machine *m, struct group *g, const struct g_siginfo *info)
 {
     u32 n = (u32)info->signo;
-    if (g->dead || g->kernel || !g->tasks)
-        return 0;
-    before_sending(m, g, n);
-    struct task *chosen = NULL;
-    for (task_t id = g->tasks; id; id = task_at(m, id)->gnext) {
+    struct task *chosen = NULL, *any = NULL;
+    for (task_t id = g->dead || g->kernel ? 0 : g->tasks; id; id = task_at(m, id)->gnext) {
         struct task *t = task_at(m, id);
+        if (t->state == TASK_DEAD) // it is ending right now
+            continue;
+        any = any ? any : t;
         if (wants(t, n) && (!chosen || t->id == g->leader || t->sigwait & SIGBIT(n)))
             chosen = t;
     }
-    struct task *any = chosen ? chosen : task_at(m, g->tasks);
+    if (!any)
+        return 0;
+    any = chosen ? chosen : any;
+    before_sending(m, g, n);
     if (ignored(m, any, n) && chosen && !any->trace && !(chosen->mask & SIGBIT(n))) {
         observe_signal(m, chosen, info, true);
         return 0;

@@ -247,7 +247,7 @@ static i64 take_terminal(struct machine *m, struct task *t, file_t file, u64 for
         return -ENOTTY;
     if (is_controlling(m, t, file))
         return 0;
-    if (g->pid != g->sid || g->tty || is_master(m, file))
+    if (g->pid != g->sid || g->tty)
         return -EPERM;
     if (is_taken(m, tty) && !(force == 1 && capable(g, G_CAP_SYS_ADMIN)))
         return -EPERM; // another session's

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <pty.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -495,6 +496,49 @@ static void controlling(void)
     CHECK_EQ(pgrp, 0);
 }
 
+/* Asked of the master, it is the slave that becomes the terminal. */
+static void by_master(void)
+{
+    open_pair();
+    pid_t child = check_fork();
+    if (child == 0) {
+        CHECK_EQ(setsid(), getpid());
+        CHECK_EQ(ioctl(master, TIOCSCTTY, 0), 0);
+        CHECK_EQ(tcgetpgrp(slave), getpid());
+        _exit(0);
+    }
+    CHECK_EXIT(child, 0);
+}
+
+static void *sleeps(void *arg)
+{
+    pause();
+    return arg;
+}
+
+/* Who closes the last master of its own terminal by ending is sent SIGHUP by that: too late to matter. */
+static void ends_with_master(void)
+{
+    int go[2];
+    open_pair();
+    CHECK_EQ(pipe(go), 0);
+    pid_t child = check_fork();
+    if (child == 0) {
+        pthread_t thread;
+        char c;
+        CHECK_EQ(setsid(), getpid());
+        CHECK_EQ(ioctl(slave, TIOCSCTTY, 0), 0);
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(pthread_create(&thread, NULL, sleeps, NULL), 0);
+        CHECK_EQ(read(go[0], &c, 1), 1);
+        _exit(7);
+    }
+    CHECK_EQ(close(master), 0);
+    CHECK_EQ(close(slave), 0);
+    CHECK_EQ(write(go[1], "g", 1), 1);
+    CHECK_EXIT(child, 7);
+}
+
 static void background(void)
 {
     int status;
@@ -651,7 +695,7 @@ static const struct check_case cases[] = {
     CASE(echoes),      CASE(mappings),        CASE(raw_modes),     CASE(canonical_to_raw),
     CASE(flow),        CASE(flushes),         CASE(full),          CASE(packet),
     CASE(master_closes), CASE(slave_closes),  CASE(epolls),        CASE(signal_keys),
-    CASE(controlling), CASE(jobs),            CASE(tostop_stops),  CASE(hang_up),
+    CASE(controlling), CASE(by_master),       CASE(ends_with_master), CASE(jobs),          CASE(tostop_stops),  CASE(hang_up),
     CASE(leader_ends), CASE(simulated_input), CASE(through_forkpty),
 };
 
