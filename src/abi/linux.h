@@ -119,6 +119,8 @@ enum { // getrlimit(2)
 #define G_RLIM_INFINITY (~0ULL)
 #define G_STICKY_TIMEOUTS 0x4000000u // personality(2): select and poll leave the time-out alone
 
+enum { G_PROT_GROWSDOWN = 0x01000000, G_PROT_GROWSUP = 0x02000000,
+       G_PROT_KNOWN = 0x0300000f }; // with READ, WRITE, EXEC and SEM
 enum { G_MAP_SHARED = 1, G_MAP_PRIVATE = 2, G_MAP_SHARED_VALIDATE = 3, G_MAP_TYPE = 15,
        G_MAP_FIXED = 0x10, G_MAP_ANONYMOUS = 0x20, G_MAP_GROWSDOWN = 0x100, G_MAP_LOCKED = 0x2000,
        G_MAP_NORESERVE = 0x4000, G_MAP_POPULATE = 0x8000, G_MAP_STACK = 0x20000,

@@ -131,10 +131,23 @@ i64 sys_munmap(struct machine *m, struct task *t, const u64 *a)
     return r;
 }
 
+// PROT_GROWSDOWN: from the begin of the mapping on, which must be a stack's. None grows upwards here.
 i64 sys_mprotect(struct machine *m, struct task *t, const u64 *a)
 {
+    u64 grows = a[2] & (G_PROT_GROWSDOWN | G_PROT_GROWSUP);
+    gva_t start = a[0];
     (void)m;
-    return a[2] & ~0x0300000fULL ? -EINVAL : mm_protect(t->mm, a[0], a[1], a[2] & 7);
+    if (a[2] & ~(u64)G_PROT_KNOWN || grows == (G_PROT_GROWSDOWN | G_PROT_GROWSUP) || start & PAGE_MASK)
+        return -EINVAL;
+    if (grows && a[1]) {
+        const struct region *g = region_find(t->mm, start);
+        if (!g)
+            return -ENOMEM;
+        if (grows == G_PROT_GROWSUP || !(g->flags & REGION_GROWSDOWN))
+            return -EINVAL;
+        start = g->start;
+    }
+    return mm_protect(t->mm, start, MIN(a[1], MM_TOP) + (a[0] - start), a[2] & 7);
 }
 
 i64 sys_mremap(struct machine *m, struct task *t, const u64 *a)

@@ -150,6 +150,21 @@ static void guard_page(void)
     CHECK_EQ(read(end[0], back, 4), 3);
 }
 
+/* From the begin of a mapping that grows downwards on: how glibc makes stacks executable. */
+static void a_stack_as_a_whole(void)
+{
+    char *p = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+    char *plain = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(p != MAP_FAILED && plain != MAP_FAILED);
+    CHECK_EQ(mprotect(p + 6 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN), 0);
+    CHECK(reads(p) && !writes(p) && !writes(p + 6 * PAGE) && writes(p + 7 * PAGE));
+    CHECK_ERR(mprotect(plain, PAGE, PROT_READ | PROT_GROWSDOWN), EINVAL);
+    CHECK_ERR(mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP), EINVAL);
+    CHECK_ERR(mprotect(p + 1, PAGE, PROT_READ | PROT_GROWSDOWN), EINVAL);
+    CHECK_EQ(mprotect(plain, 0, PROT_READ | PROT_GROWSDOWN), 0);
+    CHECK(writes(plain));
+}
+
 static void map_fixed_replaces(void)
 {
     char *p = check_private(3);
@@ -361,6 +376,7 @@ static const struct check_case cases[] = {
     CASE(many_small_regions),
     CASE(protections),
     CASE(guard_page),
+    CASE(a_stack_as_a_whole),
     CASE(map_fixed_replaces),
     CASE(dontneed_and_free),
     CASE(mremap_shrinks_and_grows),
