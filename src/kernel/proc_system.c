@@ -358,6 +358,7 @@ static const struct row rows[] = {
     {"sys/kernel/threads-max", show_threads_max, NULL},
     {"sys/kernel/version", NULL, TINE_VERSION "\n"},
     {"sys/net/core/somaxconn", NULL, "4096\n"},
+    {"sys/net/unix/max_dgram_qlen", NULL, "10\n"},
     {"sys/vm/drop_caches", NULL, "0\n"},
     {"sys/vm/max_map_count", NULL, "65530\n"},
     {"sys/vm/mmap_min_addr", NULL, "65536\n"},

@@ -14,7 +14,8 @@
 #include "kernel/interfaces.h"
 
 #define BUFFER_DEFAULT 212992u // net.core.wmem_default
-#define MAX_PACKETS 512u       // a datagram socket's queue
+#define MAX_DGRAM_QLEN 10u     // net.unix.max_dgram_qlen: a queue with more takes nothing from strangers
+#define MESSAGE_COST 768u      // what a message counts besides its bytes, as the smallest of Linux does
 #define CHUNK (64u << 10)      // bytes of a stream's packet, at most
 #define CHUNK_MIN 512u         // so that small writes share one
 
@@ -217,6 +218,16 @@ static i64 stream_send(struct machine *m, struct socket *s, struct uio *from, co
     return n;
 }
 
+// Whether a message of `s` may join the queue of `to`, whatever its length. What two have between them the
+// sender's buffer bounds, as does what one sends itself.
+static bool takes_message(const struct socket *s, const struct socket *to)
+{
+    bool partners = s->type != G_SOCK_DGRAM || to == s || to->peer == s->id;
+    if (!partners && to->count > MAX_DGRAM_QLEN)
+        return false;
+    return to->bytes + (u64)to->count * MESSAGE_COST < s->send_buffer;
+}
+
 // A whole message or nothing.
 static i64 message_send(struct machine *m, struct socket *s, u32 to_id, struct uio *from,
                         const struct sending *with)
@@ -228,7 +239,7 @@ static i64 message_send(struct machine *m, struct socket *s, u32 to_id, struct u
     if (from->left > s->send_buffer - 32)
         return -EMSGSIZE;
     u32 n = (u32)from->left;
-    if (to->count && (to->count >= MAX_PACKETS || to->bytes + n > s->send_buffer))
+    if (!takes_message(s, to))
         return -EAGAIN;
     int r = packet_new(m, s, from, n, n, with, &id);
     if (r)
@@ -506,7 +517,7 @@ static bool has_space(struct machine *m, const struct socket *s)
     if (!s->peer)
         return true;
     const struct socket *to = at(m, s->peer);
-    return !to->count || (to->bytes < s->send_buffer && to->count < MAX_PACKETS);
+    return s->type == G_SOCK_STREAM ? to->bytes < s->send_buffer : takes_message(s, to);
 }
 
 static int sock_poll(struct fs *fs, file_t id)

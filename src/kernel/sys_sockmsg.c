@@ -186,7 +186,7 @@ static i64 send_all(struct machine *m, struct task *t, file_t file, const struct
             return r;
         if (r > 0)
             t->call.progress += (u64)r;
-        if (r == 0 || t->call.progress >= b->total)
+        if (r == 0 || (r > 0 && t->call.progress >= b->total))
             return (i64)t->call.progress;
         if (r > 0)
             continue;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -272,6 +273,64 @@ static void datagrams_by_name(void)
 }
 
 /* ---- connections ---- */
+
+/* Empty messages until there is no room for another. */
+static int fill(int fd)
+{
+    int n = 0;
+    while (n < 20000 && send(fd, "", 0, MSG_DONTWAIT) == 0)
+        n++;
+    CHECK_ERR(send(fd, "", 0, MSG_DONTWAIT), EAGAIN);
+    CHECK_EQ(ready(fd) & POLLOUT, 0);
+    return n;
+}
+
+static void queue_of_empty_messages(void)
+{
+    struct sockaddr_un a;
+    socklen_t len = abstract(&a, "full");
+    struct epoll_event want = { .events = EPOLLOUT | EPOLLET }, got;
+    char text[16] = "", byte;
+    int limit = open("/proc/sys/net/unix/max_dgram_qlen", O_RDONLY), set = epoll_create1(0);
+    int to = socket(AF_UNIX, SOCK_DGRAM, 0), from = socket(AF_UNIX, SOCK_DGRAM, 0);
+    CHECK(read(limit, text, sizeof text - 1) > 0);
+    CHECK_EQ(bind(to, (struct sockaddr *)&a, len), 0);
+    CHECK_EQ(connect(from, (struct sockaddr *)&a, len), 0);
+    int n = fill(from);
+    if (atoi(text) < 200) /* else the sender's buffer bounds it first */
+        CHECK_EQ(n, atoi(text) + 1);
+    CHECK_ERR(sendto(socket(AF_UNIX, SOCK_DGRAM, 0), "", 0, MSG_DONTWAIT, (struct sockaddr *)&a, len), EAGAIN);
+    CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, from, &want), 0);
+    CHECK_EQ(epoll_wait(set, &got, 1, 0), 0);
+    CHECK_EQ(recv(to, &byte, 1, 0), 0);
+    CHECK_EQ(epoll_wait(set, &got, 1, 5000), 1);
+    CHECK(ready(from) & POLLOUT);
+    CHECK_EQ(send(from, "", 0, MSG_DONTWAIT), 0);
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        check_sleep_ms(10);
+        _exit((int)recv(to, &byte, 1, 0));
+    }
+    CHECK_EQ(send(from, "", 0, 0), 0); /* waits for it */
+    CHECK_EXIT(pid, 0);
+    CHECK_ERR(send(from, "", 0, MSG_DONTWAIT), EAGAIN);
+}
+
+static void pairs_full_of_empty_messages(void)
+{
+    static const int types[] = { SOCK_DGRAM, SOCK_SEQPACKET };
+    char byte;
+    for (int i = 0; i < 2; i++) {
+        new_pair(types[i]);
+        int n = fill(end[0]);
+        CHECK(n > 100 && n < 1000);
+        while (n--)
+            CHECK_EQ(recv(end[1], &byte, 1, MSG_DONTWAIT), 0);
+        CHECK(ready(end[0]) & POLLOUT);
+        close(end[1]);
+        CHECK_ERR(send(end[0], "", 0, MSG_NOSIGNAL), types[i] == SOCK_DGRAM ? ECONNREFUSED : EPIPE);
+    }
+}
 
 static void serve(struct sockaddr_un *a, socklen_t len, int type)
 {
@@ -741,6 +800,8 @@ static const struct check_case cases[] = {
     CASE(receive_timeout),
     CASE(boundaries_are_kept),
     CASE(datagrams_by_name),
+    CASE(queue_of_empty_messages),
+    CASE(pairs_full_of_empty_messages),
     CASE(connections_by_path),
     CASE(connections_by_abstract_name),
     CASE(autobind),
