@@ -332,10 +332,8 @@ static void dropped(struct fs *fs, struct fdtable *t, file_t file)
     struct file *f = file_at(fs, file);
     if (f->kind == FILE_MQUEUE && fs->closing)
         fs->closing(fs->closing_arg, file);
-    if (t->locks) {
-        if (f->dev)
-            locks_release_owner(fs, f->dev, f->ino, t->id);
-    }
+    if (t->locks && f->dev && !(f->flags & ABI_O_PATH))
+        locks_release_owner(fs, f->dev, f->ino, t->id);
     file_put(fs, file);
 }
 

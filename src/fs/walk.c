@@ -171,11 +171,32 @@ static bool at_our_root(struct walker *w)
     return w->fd == root->host_fd || at_place(w, root->mount, root->dev, root->ino);
 }
 
+// Whether the mount's root is fd or above it: by its parents, one by one.
+static bool below_root_of(const struct mount *m, int fd)
+{
+    struct abi_stat s, above;
+    bool found = false;
+    int at = host_openat(fd, ".", AS_DIR, 0);
+    bool more = at >= 0 && host_fstat(at, &s) == 0;
+    while (more && !(found = s.st_dev == m->dev && s.st_ino == m->ino)) {
+        int parent = host_openat(at, "..", AS_DIR, 0);
+        host_close(at);
+        at = parent;
+        more = at >= 0 && host_fstat(at, &above) == 0 && (above.st_dev != s.st_dev || above.st_ino != s.st_ino);
+        s = above;
+    }
+    if (at >= 0)
+        host_close(at);
+    return found;
+}
+
 // Whether fd lies inside the mount; a directory that somebody moved out of it does not.
 static bool inside(struct walker *w, int fd)
 {
     char path[ABI_PATH_MAX];
-    return mount_at(w->fs, w->mount)->whole || mount_path(w->fs, w->mount, fd, path, sizeof(path)) > 0;
+    const struct mount *m = mount_at(w->fs, w->mount);
+    i64 n = m->whole ? 1 : mount_path(w->fs, w->mount, fd, path, sizeof(path));
+    return n == -ENAMETOOLONG ? below_root_of(m, fd) : n > 0;
 }
 
 static int up(struct walker *w)

@@ -163,8 +163,9 @@ i64 sys_mremap(struct machine *m, struct task *t, const u64 *a)
         return -EINVAL;
     if (keep && old_length != new_length)
         return -EINVAL;
-    if (fixed && (a[4] & PAGE_MASK || a[4] >= MM_TOP || new_length > MM_TOP - a[4] ||
-                  (a[4] < a[0] + old_length && a[0] < a[4] + new_length)))
+    if ((fixed || keep) && // without FIXED it is a hint, held to the same
+        (a[4] & PAGE_MASK || a[4] >= MM_TOP || new_length > MM_TOP - a[4] ||
+         (a[4] < a[0] + old_length && a[0] < a[4] + new_length)))
         return -EINVAL;
     int r = mm_remap(t->mm, a[0], old_length, new_length, a[3] & G_MREMAP_MAYMOVE, fixed, keep, a[4],
                      &at);

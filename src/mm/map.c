@@ -158,7 +158,7 @@ static int move_pages(struct mm *m, gva_t from, gva_t to, u64 n)
 static int remap_move(struct mm *m, struct region g, gva_t old, u64 old_length, u64 new_length,
                       bool fixed, bool keep, gva_t to, gva_t *out)
 {
-    struct map_request q = {.addr = fixed ? to : 0, .length = new_length, .prot = g.prot,
+    struct map_request q = {.addr = fixed || keep ? to : 0, .length = new_length, .prot = g.prot,
                             .flags = g.flags, .fixed = fixed, .backing = g.backing,
                             .page = g.page + ((old - g.start) >> PAGE_SHIFT)};
     u64 moved = MIN(old_length, new_length);

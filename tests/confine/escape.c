@@ -163,6 +163,27 @@ static void moved_directory(void)
     reads("../../secret");
     reads("../../../secret");
 }
+/* The name of where we are is longer than the host can say. */
+static void names_too_long(void)
+{
+    char name[201];
+    memset(name, 'n', 200);
+    name[200] = 0;
+    for (int i = 0; i < 25; i++)
+        if ((mkdir(name, 0755) && errno != EEXIST) || chdir(name))
+            _exit(4);
+    if (chdir("..") || mkdir("sideways", 0755)) /* must not shut us in, either */
+        _exit(5);
+    (void)!rename("sideways", "/sideways");
+    for (int i = 0; i < 40; i++) {
+        reads("../secret");
+        reads("secret");
+        (void)!chdir("..");
+    }
+    struct stat at, root;
+    if (stat(".", &at) || stat("/", &root) || at.st_ino != root.st_ino)
+        _exit(6);
+}
 static void rename_race(void)
 {
     (void)!mkdir("/tmp/r1", 0755);
@@ -482,7 +503,7 @@ static const struct { const char *name; void (*run)(void); } ways[] = {
     WAY(prepared_directory_link), WAY(own_absolute_link), WAY(own_relative_link), WAY(link_to_parent),
     WAY(chain_of_links), WAY(link_by_descriptor), WAY(proc_root), WAY(proc_cwd), WAY(proc_fd),
     WAY(proc_exe), WAY(proc_dots), WAY(sys_dots), WAY(dev_dots), WAY(chroot_and_back), WAY(chroot_up),
-    WAY(moved_directory), WAY(rename_race), WAY(link_race), WAY(bind_up), WAY(bind_link),
+    WAY(moved_directory), WAY(names_too_long), WAY(rename_race), WAY(link_race), WAY(bind_up), WAY(bind_link),
     WAY(out_of_bind), WAY(bind_read_only), WAY(hard_link_of_link), WAY(passed_descriptor),
     WAY(inherited), WAY(inherited_input), WAY(unix_connect), WAY(unix_bind), WAY(unix_abstract),
     WAY(internet), WAY(exec_outside), WAY(exec_link), WAY(exec_at), WAY(script_interpreter),

@@ -105,6 +105,13 @@ static void joined_and_cut(void)
         _exit(0);
     }
     CHECK_EXIT(pid, 0);
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    close(open(name, O_PATH)); /* not one of this kind */
+    pid = check_fork();
+    if (pid == 0)
+        _exit(get(fd, F_WRLCK, 0, 0).l_type == F_UNLCK);
+    CHECK_EXIT(pid, 0);
     close(dup(fd)); /* any close of the file lets go of all */
     pid = check_fork();
     if (pid == 0)

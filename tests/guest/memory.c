@@ -5,6 +5,7 @@
 #include "check.h"
 #include <setjmp.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 static sigjmp_buf home;
 static volatile int fault_signal;
@@ -246,6 +247,10 @@ static void mremap_fixed(void)
               EINVAL);                            /* overlap */
     CHECK_ERR((long)mremap(p, PAGE, PAGE, MREMAP_MAYMOVE), EFAULT);
     CHECK_ERR((long)mremap(q, PAGE, 0, MREMAP_MAYMOVE), EINVAL);
+    /* glibc's own function drops the address without FIXED */
+    CHECK_EQ(syscall(SYS_mremap, q, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, p), (long)p); /* a hint */
+    CHECK(reads(q) && p[0] == 'q' && q[0] == 0);
+    CHECK_ERR(syscall(SYS_mremap, q, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, p + 1), EINVAL);
 }
 
 /* mremap of pages that a fork shares: the move carries the sharing. */
