@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "fs/hostfds.h"
 #include "fs/internal.h"
+#include "fs/notify.h"
 #include "fs/tmpfs.h"
 #include "fs/tty.h"
 #include "host/file.h"
@@ -29,7 +30,8 @@ int fs_new(struct fs **out, const struct fs_options *options)
         host_raise_fd_limit();
     fs->ops[FILE_HOST] = &file_host_ops;
     fs->ops[FILE_DIR] = &file_dir_ops;
-    fs->ops[FILE_STREAM] = fs->ops[FILE_INOTIFY] = &file_stream_ops;
+    fs->ops[FILE_STREAM] = &file_stream_ops;
+    fs->ops[FILE_INOTIFY] = &file_inotify_ops;
     fs->ops[FILE_TTY] = &file_tty_ops;
     fs->ops[FILE_PTM] = &file_ptm_ops;
     fs->ops[FILE_PTS] = &file_pts_ops;
@@ -154,8 +156,11 @@ void file_put(struct fs *fs, file_t id)
     if (ops && ops->release)
         ops->release(fs, id);
     locks_release_file(fs, id);
-    if (f->inode)
+    if (f->inode) {
+        if (f->kind == FILE_HOST || f->kind == FILE_DIR)
+            notify_file(fs, f->inode, f->flags & ABI_O_ACCMODE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
         inode_put(fs, f->inode);
+    }
     close_host(fs, f);
     budget_free(f->path);
     pool_free(&fs->files, id);

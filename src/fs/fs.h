@@ -129,7 +129,7 @@ struct fs_cred {
 };
 
 enum chan_kind { CHAN_PIPE_DATA = 1, CHAN_PIPE_SPACE, CHAN_PIPE_OPEN, CHAN_EVENT, CHAN_LOCK,
-                 CHAN_TTY_MASTER, CHAN_TTY_SLAVE,
+                 CHAN_TTY_MASTER, CHAN_TTY_SLAVE, CHAN_INOTIFY,
                  CHAN_KERNEL = 64 }; // from here on the kernel's
 #define CHAN(kind, id) ((u64)(kind) << 32 | (u32)(id))
 
@@ -204,6 +204,7 @@ struct fs {
     u32 name_buckets;
     u32 memfds;              // the tmpfs that memfds are files of, 0 = not made yet
     u64 units;               // (T3)
+    u32 notify_cookie;       // of the last rename that somebody was told of
     struct mount *mounts;    // with prefix_fd: the same table in every copy
     u32 *mounts_shared;      // how many copies have it; NULL = one
     struct hostfds *hostfds; // descriptors that copies have together; NULL = none was made

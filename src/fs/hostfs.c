@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/notify.h"
 #include "fs/tmpfs.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
@@ -85,6 +86,8 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
     }
     if (offset < 0 && !inherited)
         f->pos += (u64)done;
+    if (f->inode && done)
+        notify_file(fs, f->inode, IN_ACCESS);
     return done ? done : r;
 }
 
@@ -150,6 +153,8 @@ static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offse
     }
     if (offset < 0 && done)
         f->pos = (u64)end;
+    if (f->inode && done)
+        notify_file(fs, f->inode, IN_MODIFY);
     if (done && fs->written)
         fs->written(fs->written_arg, f->dev, f->ino, (u64)(end - done), (u64)done);
     return done ? done : r;

@@ -19,7 +19,7 @@ i64 fs_now(struct fs *fs);
 int fs_random(struct fs *fs, void *bytes, size_t n);
 void stat_time(struct fs *fs, struct abi_stat *s);
 
-extern const struct file_ops file_host_ops, file_dir_ops, file_stream_ops, file_tty_ops,
+extern const struct file_ops file_host_ops, file_dir_ops, file_stream_ops, file_inotify_ops, file_tty_ops,
     file_ptm_ops, file_pts_ops, file_pipe_ops, file_dev_ops, file_proc_ops, file_procdir_ops, file_event_ops, file_path_ops;
 
 // A host descriptor becomes an open file: takes fd over, also when it fails. `s` = its fstat.

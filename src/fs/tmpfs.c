@@ -8,6 +8,7 @@
 #include "base/budget.h"
 #include "base/panic.h"
 #include "fs/internal.h"
+#include "fs/notify.h"
 
 #define NS 1000000000
 #define DAY (86400LL * NS)
@@ -231,6 +232,7 @@ int tmp_chmod(struct fs *fs, u32 id, u32 mode)
         mode &= ~ABI_S_ISGID;
     i->mode = (i->mode & ABI_S_IFMT) | (mode & 07777);
     tmp_touch(fs, id, false);
+    notify_file(fs, id, IN_ATTRIB);
     return 0;
 }
 
@@ -268,6 +270,8 @@ int tmp_chown(struct fs *fs, u32 id, u32 uid, u32 gid)
             i->mode &= ~ABI_S_ISGID;
     }
     tmp_touch(fs, id, false);
+    if (to_uid || to_gid)
+        notify_file(fs, id, IN_ATTRIB);
     return 0;
 }
 
@@ -296,6 +300,9 @@ int tmp_utimens(struct fs *fs, u32 id, const struct abi_timespec *times)
     i->atime = time_of(&times[0], t, i->atime);
     i->mtime = time_of(&times[1], t, i->mtime);
     i->ctime = t;
+    bool access = times[0].tv_nsec != ABI_UTIME_OMIT, content = times[1].tv_nsec != ABI_UTIME_OMIT;
+    if (access || content)
+        notify_file(fs, id, access && content ? IN_ATTRIB : access ? IN_ACCESS : IN_MODIFY);
     return 0;
 }
 
@@ -461,8 +468,10 @@ i64 tmp_xattr(struct fs *fs, u32 id, const struct xattr *x)
         return h.size;
     }
     r = xattr_put(fs, i, at < 0 ? i->xattrs_size : (u32)at, size, x->op == XATTR_SET ? x : NULL);
-    if (r == 0)
+    if (r == 0) {
         tmp_touch(fs, id, false);
+        notify_file(fs, id, IN_ATTRIB);
+    }
     return r;
 }
 

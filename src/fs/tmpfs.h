@@ -37,6 +37,7 @@ struct inode {
     char *text; // a symbolic link's; of others, what a file without names was called
     u8 *xattrs; // {u32 size of value, u8 length of name, name, value}...
     u32 xattrs_size;
+    u32 marks;  // the first of who watches it (fs/notify.h)
     bool linkable; // made without a name, by O_TMPFILE: may still get one
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/budget.h"
 #include "fs/internal.h"
+#include "fs/notify.h"
 #include "fs/tmpfs.h"
 
 // ---- bytes ---------------------------------------------------------------------------------------
@@ -51,6 +52,7 @@ int tmp_truncate(struct fs *fs, u32 inode, u64 size)
     if (r == 0) {
         tmp_drop_ids(fs, inode);
         tmp_touch(fs, inode, true);
+        notify_file(fs, inode, IN_MODIFY);
     }
     return r;
 }
@@ -82,6 +84,7 @@ int tmp_allocate(struct fs *fs, u32 inode, u32 mode, i64 offset, i64 len)
     if (r == 0) {
         tmp_drop_ids(fs, inode);
         tmp_touch(fs, inode, true);
+        notify_file(fs, inode, IN_MODIFY);
     }
     return r;
 }
@@ -185,6 +188,8 @@ int tmp_open(struct fs *fs, u32 inode, u32 oflags, u32 mode, u32 mount, bool mad
     if (type == ABI_S_IFREG && writes && fs->memory->executing(fs->memory_arg, i->memory))
         return -ETXTBSY;
     r = describe(fs, inode, oflags, mount, out);
+    if (r == 0)
+        notify_file(fs, inode, IN_OPEN);
     if (r == 0 && oflags & ABI_O_TRUNC && type == ABI_S_IFREG && !made)
         r = tmp_truncate(fs, inode, 0);
     if (r && *out) {

@@ -11,6 +11,7 @@
 #include "base/budget.h"
 #include "base/panic.h"
 #include "fs/internal.h"
+#include "fs/notify.h"
 #include "fs/tmpfs.h"
 
 static struct name *name_at(struct fs *fs, u32 id)
@@ -180,6 +181,7 @@ failed:
 void tmp_forget(struct fs *fs, u32 id)
 {
     struct inode *i = inode_at(fs, id);
+    notify_gone(fs, id);
     for (u32 n = i->first, next; n; n = next) {
         next = name_at(fs, n)->next;
         take_out(fs, n);
@@ -259,6 +261,7 @@ int tmp_make(struct fs *fs, u32 dir, const char *name, size_t len, u32 mode, u64
     i->nlink = (mode & ABI_S_IFMT) == ABI_S_IFDIR ? 2 : 1;
     put_in(fs, id, dir, *inode);
     tmp_touch(fs, dir, true);
+    notify_name(fs, dir, IN_CREATE | ((mode & ABI_S_IFMT) == ABI_S_IFDIR ? IN_ISDIR : 0), 0, name, len);
     return 0;
 }
 
@@ -289,6 +292,8 @@ int tmp_link(struct fs *fs, u32 dir, const char *name, size_t len, u32 inode)
     put_in(fs, id, dir, inode);
     tmp_touch(fs, inode, false);
     tmp_touch(fs, dir, true);
+    notify_self(fs, inode, IN_ATTRIB);
+    notify_name(fs, dir, IN_CREATE, 0, name, len);
     return 0;
 }
 
@@ -344,8 +349,11 @@ int tmp_unlink(struct fs *fs, u32 dir, const char *name, size_t len, bool is_dir
         return is_dir ? -ENOTDIR : -EISDIR;
     if (found_dir && i->first)
         return -ENOTEMPTY;
+    if (!is_dir)
+        notify_self(fs, name_at(fs, id)->inode, IN_ATTRIB);
     remove_name(fs, id);
     discard(fs, id);
+    notify_name(fs, dir, IN_DELETE | (is_dir ? IN_ISDIR : 0), 0, name, len);
     return 0;
 }
 
@@ -426,6 +434,8 @@ int tmp_rename(struct fs *fs, u32 dir1, const char *name1, size_t len1, u32 dir2
         return r;
     if (flags & ABI_RENAME_EXCHANGE) {
         exchange(fs, m.from, m.to);
+        notify_moved(fs, m.what, dir1, name1, len1, dir2, name2, len2, 0);
+        notify_moved(fs, m.over, dir2, name2, len2, dir1, name1, len1, 0);
         return 0;
     }
     r = prepare(fs, name2, len2, &fresh);
@@ -439,6 +449,9 @@ int tmp_rename(struct fs *fs, u32 dir1, const char *name1, size_t len1, u32 dir2
         discard(fs, white);
         return r;
     }
+    bool watched = m.over && inode_at(fs, m.over)->marks;
+    if (watched) // its end is told last
+        inode_get(fs, m.over);
     if (m.to) {
         remove_name(fs, m.to);
         discard(fs, m.to);
@@ -453,6 +466,9 @@ int tmp_rename(struct fs *fs, u32 dir1, const char *name1, size_t len1, u32 dir2
     tmp_touch(fs, m.what, false);
     tmp_touch(fs, dir1, true);
     tmp_touch(fs, dir2, true);
+    notify_moved(fs, m.what, dir1, name1, len1, dir2, name2, len2, watched ? m.over : 0);
+    if (watched)
+        inode_put(fs, m.over);
     return 0;
 }
 
@@ -486,5 +502,6 @@ i64 tmp_getdents(struct fs *fs, file_t id, struct uio *to)
         if (r > 0)
             f->pos = name->cookie + 2;
     }
+    notify_file(fs, f->inode, IN_ACCESS);
     return left != to->left ? (i64)(left - to->left) : r < 0 ? r : r == 0 ? -EINVAL : 0;
 }

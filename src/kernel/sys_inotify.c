@@ -1,18 +1,14 @@
-// inotify(7): the host's own. Every change of a file, by the machine or by others, is a call of the host, so
-// the host knows of all of them, and by name; tine only walks the path. What the host has no file for
-// (/proc, our devices) cannot be watched: EACCES.
+// inotify(7): of the host's files the host's own. Every change of one, by the machine or by others, is a call of
+// the host, so the host knows of all of them, and by name; tine only walks the path. Of files in the machine's
+// memory fs/notify.h tells, through the same descriptor. What neither has (/proc, our devices) cannot be
+// watched: EACCES.
 #include <errno.h>
 
+#include "fs/notify.h"
 #include "host/file.h"
 #include "host/inotify.h"
 #include "kernel/sys_file.h"
 #include "mm/uaccess.h"
-
-#define IN_DONT_FOLLOW 0x02000000u
-#define IN_ONLYDIR 0x01000000u
-#define IN_MASK_CREATE 0x10000000u
-#define IN_MASK_ADD 0x20000000u
-#define IN_KNOWN 0xf7000fffu // all events and flags
 
 i64 sys_inotify_init1(struct machine *m, struct task *t, const u64 *a)
 {
@@ -32,27 +28,22 @@ i64 sys_inotify_init1(struct machine *m, struct task *t, const u64 *a)
     return fd_install(m, t, file, flags & ABI_O_CLOEXEC);
 }
 
-static int inotify_arg(struct machine *m, struct task *t, u64 fd, int *host)
+static int inotify_arg(struct machine *m, struct task *t, u64 fd, file_t *inotify)
 {
-    file_t file = fd_arg(t, fd);
-    if (!file)
+    *inotify = fd_arg(t, fd);
+    if (!*inotify)
         return -EBADF;
-    const struct file *f = file_at(m->fs, file);
-    if (f->kind != FILE_INOTIFY)
-        return -EINVAL;
-    *host = f->host_fd;
-    return 0;
+    return file_at(m->fs, *inotify)->kind == FILE_INOTIFY ? 0 : -EINVAL;
 }
 
 i64 sys_inotify_add_watch(struct machine *m, struct task *t, const u64 *a)
 {
     char path[PATH_ROOM];
-    file_t file;
-    int host;
+    file_t inotify, file;
     u32 mask = (u32)a[2], flags = ABI_O_PATH;
     if (!(mask & IN_KNOWN) || (mask & IN_MASK_ADD && mask & IN_MASK_CREATE))
         return -EINVAL;
-    int r = inotify_arg(m, t, a[0], &host);
+    int r = inotify_arg(m, t, a[0], &inotify);
     if (r == 0)
         r = path_arg(t, a[1], path);
     if (r)
@@ -64,14 +55,22 @@ i64 sys_inotify_add_watch(struct machine *m, struct task *t, const u64 *a)
     r = path_open(m->fs, t->fs, 0, path, flags, 0, &file);
     if (r)
         return r;
-    int fd = file_at(m->fs, file)->host_fd;
-    r = fd >= 0 ? host_inotify_add(host, fd, mask) : -EACCES;
+    const struct file *f = file_at(m->fs, file);
+    if (f->inode)
+        r = notify_add(m->fs, inotify, f->inode, mask);
+    else
+        r = f->host_fd >= 0 ? host_inotify_add(file_at(m->fs, inotify)->host_fd, f->host_fd, mask) : -EACCES;
     file_put(m->fs, file);
     return r;
 }
 
 i64 sys_inotify_rm_watch(struct machine *m, struct task *t, const u64 *a)
 {
-    int host, r = inotify_arg(m, t, a[0], &host);
-    return r ? r : host_inotify_remove(host, (i32)a[1]);
+    file_t inotify;
+    i32 wd = (i32)a[1];
+    int r = inotify_arg(m, t, a[0], &inotify);
+    if (r)
+        return r;
+    return wd >= NOTIFY_WD ? notify_remove(m->fs, inotify, wd)
+                           : host_inotify_remove(file_at(m->fs, inotify)->host_fd, wd);
 }

@@ -589,6 +589,26 @@ static void shm_leases(void)
 }
 
 // The host's queue is one for both (docs/design.md); who closes it does not take it from the other.
+// Each copy is told of what was before, and of what itself does.
+static void shm_watched(void)
+{
+    char own[2] = "", events[4096];
+    int queue = inotify_init1(IN_NONBLOCK), wd;
+
+    CHECK((wd = inotify_add_watch(queue, shm(""), IN_CREATE)) > 0);
+    CHECK_EQ(mkdir(shm("before"), 0700), 0);
+    own[0] = letter();
+    CHECK_EQ(mkdir(shm(own), 0700), 0);
+    meanwhile();
+    CHECK_EQ(read(queue, events, sizeof events), 64);
+    CHECK_EQ(strcmp(((struct inotify_event *)events)->name, "before"), 0);
+    CHECK_EQ(strcmp(((struct inotify_event *)(events + 32))->name, own), 0);
+    CHECK_EQ(inotify_rm_watch(queue, wd), 0);
+    CHECK_EQ(rmdir(shm("before")) | rmdir(shm(own)) | rmdir(shm("")), 0);
+    CHECK_EQ(read(queue, events, sizeof events), 16);
+    CHECK_EQ(((struct inotify_event *)events)->mask, IN_IGNORED);
+}
+
 static void watched(void)
 {
     char where[] = "/tmp/tine-parted-XXXXXX", name[sizeof where + 2], events[4096];
@@ -615,6 +635,7 @@ static const struct check_case cases[] = {
     CASE(memfd_written), CASE(memfd_mapped), CASE(memfd_closed), CASE(memfd_names_and_seals), CASE(memfd_holes),
     CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
     CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
-    CASE(shm_files), CASE(shm_mapped), CASE(shm_places), CASE(shm_leases), CASE(watched),
+    CASE(shm_files), CASE(shm_mapped), CASE(shm_places), CASE(shm_leases),
+    CASE(shm_watched), CASE(watched),
 };
 CHECK_MAIN(cases)
