@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
@@ -294,6 +295,22 @@ static int timers(void)
     return timer_create(CLOCK_MONOTONIC, &e, &t);
 }
 
+/* What nobody reads: events of a file in memory, each another than the last. */
+static int notices(void)
+{
+    char path[32];
+    int queue = inotify_init1(IN_NONBLOCK), file = queue < 0 ? -1 : memfd_create("watched", 0);
+    if (file < 0)
+        return -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    if (inotify_add_watch(queue, path, IN_ALL_EVENTS) < 0)
+        return -1;
+    for (int i = 0; i < 8200; i++)
+        if (fchmod(file, 0600) || ftruncate(file, 0))
+            return -1;
+    return 0;
+}
+
 static const struct { const char *name; int (*one)(void); int most; } modes[] = {
     {"full_pipe", full_pipe, 200}, {"large_pipe", large_pipe, 200}, {"empty_pipe", empty_pipe, 3000},
     {"datagrams", datagrams, 200}, {"streams", streams, 200},
@@ -302,6 +319,7 @@ static const struct { const char *name; int (*one)(void); int most; } modes[] = 
     {"texts", texts, 2000}, {"record_locks", record_locks, 2}, {"regions", regions, 2000},
     {"tables", tables, 8}, {"sysv_messages", sysv_messages, 200}, {"semaphores", semaphores, 200},
     {"posix_messages", posix_messages, 200}, {"queued_signals", queued_signals, 20}, {"timers", timers, 2000},
+    {"notices", notices, 2},
 };
 
 int main(int argc, char **argv)
