@@ -8,8 +8,35 @@
 
 #define DROPS_MAX  16 // a frame whose code was thrown away more often is not cached any more
 #define N_MAX      255
+#define LIMIT_LEAST (8UL << 20)             // bytes of decoded code (C9)
 #define ROOM_FIRST 120                      // slots of a new page
 #define ROOM_MOST  (2 * PAGE_SIZE / 2 + 16) // 2048 instructions, as many LINKs and ENDs, 8 splits
+
+static u64 page_bytes(u32 room)
+{
+    return sizeof(struct code_page) + room * sizeof(struct slot);
+}
+
+static void list_add(struct code_arena *a, struct code_page *p)
+{
+    p->next = NULL;
+    p->prev = a->newest;
+    *(a->newest ? &a->newest->next : &a->oldest) = p;
+    a->newest = p;
+}
+
+static void list_remove(struct code_arena *a, struct code_page *p)
+{
+    *(p->prev ? &p->prev->next : &a->oldest) = p->next;
+    *(p->next ? &p->next->prev : &a->newest) = p->prev;
+}
+
+static void page_count(struct code_arena *a, struct code_page *p)
+{
+    list_add(a, p);
+    a->pages++;
+    a->bytes += page_bytes(p->room);
+}
 
 // The hook of store->code_free.
 static void page_free(struct store *s, void *code)
@@ -20,6 +47,10 @@ static void page_free(struct store *s, void *code)
         a->native_free(s, p->native);
     p->native = NULL;
     if (a) {
+        list_remove(a, p);
+        a->pages--;
+        a->bytes -= page_bytes(p->room);
+        a->freed_bytes += page_bytes(p->room);
         p->next = a->freed[a->generation & 1];
         a->freed[a->generation & 1] = p;
     } else {
@@ -27,11 +58,12 @@ static void page_free(struct store *s, void *code)
     }
 }
 
-static void free_list(struct code_page **list)
+static void free_list(struct code_arena *a, struct code_page **list)
 {
     struct code_page *p;
     while ((p = *list) != NULL) {
         *list = p->next;
+        a->freed_bytes -= page_bytes(p->room);
         mem_free(p);
     }
 }
@@ -42,37 +74,60 @@ static void free_freed(struct code_arena *a)
     u32 before = (a->generation + 1) & 1;
     if (a->readers[before])
         return;
-    free_list(&a->freed[before]);
+    free_list(a, &a->freed[before]);
     if (!a->readers[before ^ 1])
-        free_list(&a->freed[before ^ 1]);
+        free_list(a, &a->freed[before ^ 1]);
     else if (a->freed[before ^ 1])
         a->generation++;
 }
 
-static struct code_page *page_new(frame_t f)
+// Whether `more` bytes of decoded code fit, when the pages that nobody looked up lately have gone (C9). `keep`
+// stays.
+static bool make_room(struct code_arena *a, struct store *s, u64 more, const struct code_page *keep)
 {
-    struct code_page *p = mem_alloc(sizeof *p + ROOM_FIRST * sizeof p->slot[0]);
+    for (u32 left = 2 * a->pages; a->bytes + more > a->limit && left; left--) {
+        struct code_page *p = a->oldest;
+        if (p == keep || p->looked_up) {
+            p->looked_up = false;
+            list_remove(a, p);
+            list_add(a, p);
+            continue;
+        }
+        s->meta[p->frame].flags |= FRAME_CODE_LEFT;
+        frame_set_code(s, p->frame, NULL);
+        page_free(s, p);
+    }
+    return a->bytes + more <= a->limit && a->freed_bytes <= a->limit / 4;
+}
+
+static struct code_page *page_new(struct code_arena *a, frame_t f)
+{
+    struct code_page *p = mem_alloc(page_bytes(ROOM_FIRST));
     if (p) {
         memset(p, 0, sizeof *p);
         p->frame = f;
         p->room = ROOM_FIRST;
+        page_count(a, p);
     }
     return p;
 }
 
 // Makes room for `more` slots. The page may move (C6); NULL when there is no memory.
-static struct code_page *page_grow(struct store *s, struct code_page *p, u32 more)
+static struct code_page *page_grow(struct code_arena *a, struct store *s, struct code_page *p, u32 more)
 {
     u32 need = p->used + more;
     if (need <= p->room)
         return p;
     ASSERT_THAT(need <= ROOM_MOST, "C2");
     u32 room = MIN(MAX(2 * p->room, need), ROOM_MOST);
-    struct code_page *moved = mem_alloc(sizeof *p + room * sizeof p->slot[0]);
+    if (!make_room(a, s, page_bytes(room), p))
+        return NULL;
+    struct code_page *moved = mem_alloc(page_bytes(room));
     if (!moved)
         return NULL;
     memcpy(moved, p, sizeof *p + p->used * sizeof p->slot[0]);
     moved->room = room;
+    page_count(a, moved);
     frame_set_code(s, p->frame, moved);
     p->native = NULL;
     page_free(s, p);
@@ -88,6 +143,7 @@ struct code_arena *code_arena_of(struct store *s, const i32 *handlers)
     if (!a)
         return NULL;
     a->handlers = handlers;
+    a->limit = MAX((u64)s->limit * PAGE_SIZE / 4, LIMIT_LEAST);
     s->code_arena = a;
     s->code_free = page_free;
     return a;
@@ -98,8 +154,8 @@ void code_arena_free(struct store *s)
     struct code_arena *a = s->code_arena;
     if (!a)
         return;
-    free_list(&a->freed[0]);
-    free_list(&a->freed[1]);
+    free_list(a, &a->freed[0]);
+    free_list(a, &a->freed[1]);
     mem_free(a);
     s->code_arena = NULL; // what frames still have, page_free frees at once
 }
@@ -235,7 +291,7 @@ static struct slot *page_find(struct code_arena *a, struct store *s, struct code
     if (s->lock) // readers are to see it when it is whole (C8)
         map = memcpy(own, p->map, sizeof own);
     u32 n = (u32)(decode_run(a, frame_data(s, p->frame), off, map, start, run, ~0u) - run);
-    p = page_grow(s, p, n);
+    p = page_grow(a, s, p, n);
     if (!p) {
         if (map != own)
             page_unmap(*page, start);
@@ -269,13 +325,16 @@ enum mm_fault code_page_at(struct cpu *cpu, struct code_arena *a, gva_t pc, fram
     enum mm_fault fault = mm_exec_frame(cpu->mm, pc, f);
     if (fault)
         return fault;
-    free_freed(a);
     struct frame *meta = &cpu->store->meta[*f];
-    if (!meta->code && *f != FRAME_ZERO && meta->code_drops <= DROPS_MAX &&
-        !(meta->flags & FRAME_WRITE_CACHED)) {
-        frame_set_code(cpu->store, *f, page_new(*f));
+    bool wanted = !meta->code && *f != FRAME_ZERO && meta->code_drops <= DROPS_MAX &&
+                  !(meta->flags & FRAME_WRITE_CACHED) && make_room(a, cpu->store, page_bytes(ROOM_FIRST), NULL);
+    free_freed(a);
+    if (wanted) {
+        frame_set_code(cpu->store, *f, page_new(a, *f));
         if (unlikely(a->native_new != NULL) && meta->code)
             a->native_new(cpu, meta->code, pc & TLB_PAGE_MASK);
+    } else if (meta->code) {
+        ((struct code_page *)meta->code)->looked_up = true;
     }
     *page = meta->code;
     return FAULT_NONE;

@@ -20,6 +20,9 @@
 //      of 8 bytes. The rest of a slot never changes.
 // (C7) heat counts how often a place was jumped to while another engine made the interpreter count;
 //      native is that engine's own for this frame, and lives as long as the code page.
+// (C9) All code pages together have at most arena->limit bytes, and the freed ones a quarter of that more. Beyond
+//      it the pages that were not looked up lately go, with what hangs on them. Their frames keep
+//      FRAME_CODE_LEFT: a store there is still a store to code that may be executed (E5).
 #ifndef CPU_CODE_H
 #define CPU_CODE_H
 
@@ -68,7 +71,8 @@ struct code_page {
     void *native;
     frame_t frame;
     u32 used, room;         // slots
-    struct code_page *next; // among the freed ones
+    bool looked_up;         // since the last search for room came by (C9)
+    struct code_page *next, *prev; // among the arena's, the oldest first; next: among the freed ones
     struct slot slot[];
 };
 
@@ -77,6 +81,9 @@ struct code_arena {
     struct code_page *freed[2]; // (C5) in this generation and the one before
     u32 readers[2];             // who came in then; by the generation's lowest bit
     u32 generation;
+    struct code_page *oldest, *newest;
+    u32 pages;
+    u64 limit, bytes, freed_bytes; // (C9)
     // Set by the engine that uses it, or NULL: a page loses its code; a page is executed for the first time.
     void (*native_free)(struct store *s, void *native);
     void (*native_new)(struct cpu *cpu, struct code_page *p, gva_t page_va);

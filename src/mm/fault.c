@@ -132,7 +132,7 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         }
         memcpy(frame_data(s, f), frame_data(s, from), PAGE_SIZE);
         m->stats->frames_copied++;
-        if (s->meta[from].code && m->tlb) { // who runs it is to run the copy from here on
+        if (frame_executed(&s->meta[from]) && m->tlb) { // who runs it is to run the copy from here on
             tlb_revoke_exec(m->tlb);
             store_code_lost(s);
         }
@@ -186,7 +186,7 @@ enum mm_fault mm_access(struct mm *m, gva_t va, enum mm_access want, u8 **host)
     enum mm_fault fault = resolve(m, va, want, false, &f);
     if (fault)
         return fault;
-    if (want == MM_WRITE && m->store->meta[f].code) {
+    if (want == MM_WRITE && frame_executed(&m->store->meta[f])) {
         frame_will_change(m->store, f);
         if (m->tlb)
             tlb_revoke_exec(m->tlb);
@@ -204,7 +204,7 @@ enum mm_fault mm_access_forced(struct mm *m, gva_t va, enum mm_access want, u8 *
     enum mm_fault fault = resolve(m, va, want, true, &f);
     if (fault)
         return fault;
-    if (want == MM_WRITE && m->store->meta[f].code)
+    if (want == MM_WRITE && frame_executed(&m->store->meta[f]))
         frame_will_change(m->store, f);
     if (want == MM_WRITE)
         m->store->meta[f].flags |= FRAME_DIRTY;

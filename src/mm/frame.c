@@ -161,6 +161,16 @@ void frame_get(struct store *s, frame_t f)
     }
 }
 
+static void code_lost(struct store *s, frame_t f)
+{
+    struct frame *m = &s->meta[f];
+    if (m->code)
+        s->code_free(s, m->code);
+    frame_set_code(s, f, NULL);
+    m->flags &= (u16)~FRAME_CODE_LEFT;
+    store_code_lost(s);
+}
+
 void frame_put(struct store *s, frame_t f)
 {
     if (f == FRAME_ZERO)
@@ -169,11 +179,8 @@ void frame_put(struct store *s, frame_t f)
     ASSERT_THAT(m->refs > 0, "F1");
     if (--m->refs)
         return;
-    if (m->code) {
-        s->code_free(s, m->code);
-        frame_set_code(s, f, NULL);
-        store_code_lost(s);
-    }
+    if (frame_executed(m))
+        code_lost(s, f);
     m->flags = 0;
     m->code_drops = 0;
     m->next = s->free_head;
@@ -184,11 +191,9 @@ void frame_put(struct store *s, frame_t f)
 void frame_will_change(struct store *s, frame_t f)
 {
     struct frame *m = &s->meta[f];
-    if (likely(!m->code))
+    if (likely(!frame_executed(m)))
         return;
-    s->code_free(s, m->code);
-    frame_set_code(s, f, NULL);
-    store_code_lost(s);
+    code_lost(s, f);
     if (m->code_drops < UINT16_MAX)
         m->code_drops++;
 }

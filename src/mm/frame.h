@@ -29,6 +29,7 @@ enum {
     FRAME_WRITE_CACHED = 1, // a TLB may hold a write permission for it: no code is kept for it then
     FRAME_EXEC_CACHED = 2,  // a TLB may hold an exec permission for it
     FRAME_DIRTY = 4,        // it may have been stored to since it was last written to its file
+    FRAME_CODE_LEFT = 8,    // its decoded code was thrown away for want of room: someone may be inside still
 };
 
 struct frame {
@@ -129,6 +130,12 @@ static inline void *frame_code(const struct store *s, u64 f)
 static inline void frame_set_code(struct store *s, frame_t f, void *code)
 {
     __atomic_store_n(&s->meta[f].code, code, __ATOMIC_RELEASE);
+}
+
+// Whether someone may execute what was made of the frame's bytes.
+static inline bool frame_executed(const struct frame *m)
+{
+    return m->code || m->flags & FRAME_CODE_LEFT;
 }
 
 static inline u64 store_code_epoch(const struct store *s)

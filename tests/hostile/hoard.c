@@ -288,6 +288,39 @@ static int queued_signals(void)
     return sigqueue(getpid(), SIGRTMIN, v);
 }
 
+/* Pages of nothing but small instructions, each run from its begin to its end; what was made of them goes and
+   comes again, and what is stored to them in between counts. */
+#define CODE_PAGES 6000L
+
+static int code(void)
+{
+    const unsigned short add = 0x0505, add_2 = 0x0509, ret = 0x8082; /* c.addi a0, 1; c.addi a0, 2; c.jr ra */
+    unsigned short *p = mmap(NULL, CODE_PAGES * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long page = PAGE / 2, last = page - 1;
+
+    WANT(p != MAP_FAILED);
+    for (long i = 0; i < CODE_PAGES * page; i++)
+        p[i] = i % page == last ? ret : add;
+    for (int pass = 0; pass < 3; pass++) {
+        __builtin___clear_cache((char *)p, (char *)(p + CODE_PAGES * page));
+        for (long i = 0; i < CODE_PAGES; i++) {
+            long (*run)(long) = (long (*)(long))(void *)(p + i * page);
+            long sum = run(i);
+            if (i % 1000 == 0) { /* code that is there still, just run */
+                p[i * page + 1] = add_2;
+                __builtin___clear_cache((char *)run, (char *)run + PAGE);
+                WANT(run(i) == i + last + 1 + (pass == 2));
+                p[i * page + 1] = add;
+            }
+            WANT(sum == i + last + (pass == 2));
+        }
+        for (long i = 0; pass == 1 && i < CODE_PAGES; i++) /* most of it is gone */
+            p[i * page] = add_2;
+    }
+    errno = EMFILE;
+    return -1;
+}
+
 static int timers(void)
 {
     timer_t t;
@@ -320,6 +353,7 @@ static const struct { const char *name; int (*one)(void); int most; } modes[] = 
     {"tables", tables, 8}, {"sysv_messages", sysv_messages, 200}, {"semaphores", semaphores, 200},
     {"posix_messages", posix_messages, 200}, {"queued_signals", queued_signals, 20}, {"timers", timers, 2000},
     {"notices", notices, 2},
+    {"code", code, 1},
 };
 
 int main(int argc, char **argv)
