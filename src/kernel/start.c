@@ -112,6 +112,13 @@ static int give_resources(struct machine *m, struct task *t, const char *cwd)
         r = sighand_new(&t->sighand);
     if (r == 0)
         ignore_signals(t->sighand, m->options.ignored);
+    return r;
+}
+
+// Last of all, for a stream that is taken can be taken but once (ST1).
+static int give_streams(struct machine *m, struct task *t)
+{
+    int r = 0;
     for (u32 fd = 0; r == 0 && fd < 3; fd++) {
         file_t file;
         int opened = stream_open(m, fd, &file);
@@ -176,6 +183,8 @@ static int spawn(struct machine *m, const char *path, char *const argv[], char *
     r = give_resources(m, t, cwd);
     if (r == 0)
         r = load(m, t, path, argv, envp);
+    if (r == 0)
+        r = give_streams(m, t);
     if (r) {
         unmake(m, t);
         return r;
