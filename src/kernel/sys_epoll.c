@@ -259,12 +259,20 @@ static void look(struct machine *m, u32 id)
 
 // ---- watches -------------------------------------------------------------------------------------
 
+// It is in the set's list and in the file's: either may be long, so both are walked, until the shorter ends.
 static u32 watch_find(struct machine *m, u32 epoll, file_t file, u32 fd)
 {
-    u32 id = file_at(m->fs, file)->watches;
-    while (id && (watch_at(m, id)->epoll != epoll || watch_at(m, id)->fd != fd))
-        id = watch_at(m, id)->file_next;
-    return id;
+    u32 of_set = epoll_at(m, epoll)->watches, of_file = file_at(m->fs, file)->watches;
+    while (of_set && of_file) {
+        const struct watch *a = watch_at(m, of_set), *b = watch_at(m, of_file);
+        if (a->file == file && a->fd == fd)
+            return of_set;
+        if (b->epoll == epoll && b->fd == fd)
+            return of_file;
+        of_set = a->next;
+        of_file = b->file_next;
+    }
+    return 0;
 }
 
 file_t epoll_target(struct machine *m, file_t set, u32 fd, u32 skip)
