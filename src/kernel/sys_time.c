@@ -223,7 +223,8 @@ i64 sys_setitimer(struct machine *m, struct task *t, const u64 *a)
             return r;
     }
     g->itimer_value[a[0]] = value ? now + value : 0;
-    g->itimer_interval[a[0]] = value ? from_timeval(&v.interval) : 0;
+    // a stopped timer of processor time still says its interval; that of real time does not
+    g->itimer_interval[a[0]] = value || a[0] ? from_timeval(&v.interval) : 0;
     return 0;
 }
 

@@ -24,6 +24,17 @@ static void keep(int number, siginfo_t *info, void *context)
     counted++;
 }
 
+static void setitimer_stopped(void)
+{
+    for (int which = ITIMER_REAL; which <= ITIMER_PROF; which++) {
+        struct itimerval timer = { { 10, 0 }, { 0, 0 } }, none = { { 0, 0 }, { 0, 0 } }, old;
+        CHECK_EQ(setitimer(which, &timer, NULL), 0);
+        CHECK_EQ(setitimer(which, &none, &old), 0);
+        CHECK_EQ(old.it_interval.tv_sec, which == ITIMER_REAL ? 0 : 10);
+        CHECK_EQ(old.it_value.tv_sec, 0);
+    }
+}
+
 static void setitimer_repeats(void)
 {
     struct itimerval timer = { { 0, 3000 }, { 0, 5000 } }, old;
@@ -317,7 +328,7 @@ static void clocks_agree_and_never_go_back(void)
 }
 
 static const struct check_case cases[] = {
-    CASE(setitimer_repeats),
+    CASE(setitimer_stopped), CASE(setitimer_repeats),
     CASE(alarm_returns_what_was_left),
     CASE(virtual_timer_counts_cpu),
     CASE(posix_timer_with_value),
