@@ -241,6 +241,16 @@ ssize_t sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr
     return go("sendto", EINTR_ | ENOMEM_, SYS_sendto, fd, (long)p, (long)n, flags, (long)a, length);
 }
 
+ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+    return go("sendmsg", EINTR_ | ENOMEM_, SYS_sendmsg, fd, (long)m, flags, 0, 0, 0);
+}
+
+ssize_t recvfrom(int fd, void *p, size_t n, int flags, struct sockaddr *a, socklen_t *length)
+{
+    return go("recvfrom", EINTR_ | ENOMEM_, SYS_recvfrom, fd, (long)p, (long)n, flags, (long)a, (long)length);
+}
+
 ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
     return go("recvmsg", EINTR_ | ENOMEM_, SYS_recvmsg, fd, (long)m, flags, 0, 0, 0);
