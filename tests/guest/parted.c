@@ -65,22 +65,16 @@ static void memfd_written(void)
     CHECK_EQ(lseek(fd, 0, SEEK_END), l == 'a' ? 7 * PAGE : 9 * PAGE);
 }
 
-// A mapping, in two processes, and a descriptor show the same bytes, of this machine.
-static void memfd_mapped(void)
+// The letter stands at p[0], and at p[to], where another process copies it to; p is shared.
+static char letter_by_two(char *p, long to)
 {
-    int fd = memfd(4 * PAGE);
-    char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    char *copy = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     struct gate go = gate_new();
-
-    CHECK(p != MAP_FAILED && copy != MAP_FAILED);
-    copy[PAGE] = 'p';
-    p[2 * PAGE] = 'm';
     pid_t child = fork();
+
     CHECK(child >= 0);
     if (child == 0) {
         gate_wait(go);
-        p[3 * PAGE] = p[0];
+        p[to] = p[0];
         _exit(0);
     }
     char l = letter();
@@ -88,6 +82,20 @@ static void memfd_mapped(void)
     gate_open(go);
     CHECK_EQ(waitpid(child, NULL, 0), child);
     meanwhile();
+    return l;
+}
+
+// A mapping, in two processes, and a descriptor show the same bytes, of this machine.
+static void memfd_mapped(void)
+{
+    int fd = memfd(4 * PAGE);
+    char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *copy = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+
+    CHECK(p != MAP_FAILED && copy != MAP_FAILED);
+    copy[PAGE] = 'p';
+    p[2 * PAGE] = 'm';
+    char l = letter_by_two(p, 3 * PAGE);
     CHECK_EQ(p[0], l);
     CHECK_EQ(p[3 * PAGE], l);
     CHECK_EQ(byte_at(fd, 0), l);
@@ -506,25 +514,13 @@ static void shm_files(void)
 static void shm_mapped(void)
 {
     int fd = shm_file("mapped", "s");
-    struct gate go = gate_new();
 
     CHECK_EQ(ftruncate(fd, 3 * PAGE), 0);
     char *p = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     CHECK(p != MAP_FAILED);
     p[PAGE] = 's';
     close(fd);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        gate_wait(go);
-        p[2 * PAGE] = p[0];
-        _exit(0);
-    }
-    char l = letter();
-    p[0] = l;
-    gate_open(go);
-    CHECK_EQ(waitpid(child, NULL, 0), child);
-    meanwhile();
+    char l = letter_by_two(p, 2 * PAGE);
     fd = open(shm("mapped"), O_RDONLY);
     CHECK(fd >= 0);
     CHECK_EQ(byte_at(fd, 0), l);
