@@ -18,7 +18,7 @@ static struct stub *emit_where(struct translation *t, const struct atomic *a, i3
 {
     struct x86 *e = &t->e;
     unsigned log = a->wide ? 3 : 2;
-    x86_op_rm(e, X86_mov_rm64, RAX, regs_x_rm(a->rs1));
+    x86_op_rm(e, X86_mov_rm64, RAX, x_rm(t, a->rs1));
     x86_op_rr(e, X86_mov_rm32, RCX, RAX);
     x86_op_ri(e, X86_shr_mi32, RCX, PAGE_SHIFT - 5);
     x86_op_ri(e, X86_and_mi32, RCX, (TLB_SIZE - 1) << 5);
@@ -66,7 +66,7 @@ static void emit_result(struct translation *t, const struct atomic *a)
         return;
     if (!a->wide)
         x86_op_rr(&t->e, X86_movsxd, RAX, RAX);
-    x86_op_rm(&t->e, X86_mov_mr64, RAX, regs_x_rm(a->rd));
+    x86_op_rm(&t->e, X86_mov_mr64, RAX, x_rm(t, a->rd));
 }
 
 static void emit_load_reserved(struct translation *t, const struct atomic *a)
@@ -75,10 +75,10 @@ static void emit_load_reserved(struct translation *t, const struct atomic *a)
     struct stub *s = emit_where(t, a, ENTRY(read));
     x86_op_rm(e, a->wide ? X86_mov_rm64 : X86_movsxd, RAX, target());
     x86_op_rm(e, X86_mov_mr64, RAX, CPU_FIELD(file.reserved_value));
-    x86_op_rm(e, X86_mov_rm64, RCX, regs_x_rm(a->rs1));
+    x86_op_rm(e, X86_mov_rm64, RCX, x_rm(t, a->rs1));
     x86_op_rm(e, X86_mov_mr64, RCX, CPU_FIELD(file.reservation));
     if (a->rd)
-        x86_op_rm(e, X86_mov_mr64, RAX, regs_x_rm(a->rd));
+        x86_op_rm(e, X86_mov_mr64, RAX, x_rm(t, a->rd));
     s->back = e->at;
 }
 
@@ -94,22 +94,22 @@ static void emit_give_back(struct translation *t)
 }
 
 // The second operand, while rdx is put aside.
-static struct x86_rm operand(const struct atomic *a)
+static struct x86_rm operand(const struct translation *t, const struct atomic *a)
 {
-    bool in_rdx = regs_place_x[a->rs2] && regs_host_x(a->rs2) == RDX;
-    return in_rdx ? CPU_FIELD(native.spare[0]) : regs_x_rm(a->rs2);
+    bool in_rdx = in_host_x(t, a->rs2) && host_x(t, a->rs2) == RDX;
+    return in_rdx ? CPU_FIELD(native.spare[0]) : x_rm(t, a->rs2);
 }
 
 static void emit_store_conditional(struct translation *t, const struct atomic *a)
 {
     struct x86 *e = &t->e;
     struct stub *s = emit_where(t, a, ENTRY(write));
-    x86_op_rm(e, X86_mov_rm64, RAX, regs_x_rm(a->rs1));
+    x86_op_rm(e, X86_mov_rm64, RAX, x_rm(t, a->rs1));
     x86_op_rm(e, X86_cmp_rm64, RAX, CPU_FIELD(file.reservation));
     x86_op_mi(e, X86_mov_mi64, CPU_FIELD(file.reservation), -1); // the flags stay
     u8 *fails = x86_branch(e, X86_j_ne, NULL);
     emit_borrow(t);
-    x86_op_rm(e, X86_mov_rm64, RDX, operand(a));
+    x86_op_rm(e, X86_mov_rm64, RDX, operand(t, a));
     x86_op_rm(e, X86_mov_rm64, RAX, CPU_FIELD(file.reserved_value));
     emit_lock(t);
     x86_op_rm(e, X86_cmpxchg_mr32 + a->wide, RDX, target());
@@ -120,14 +120,14 @@ static void emit_store_conditional(struct translation *t, const struct atomic *a
     x86_op_rr(e, X86_set_ne, 0, RAX);
     x86_op_rr(e, X86_movzx8, RAX, RAX);
     if (a->rd)
-        x86_op_rm(e, X86_mov_mr64, RAX, regs_x_rm(a->rd));
+        x86_op_rm(e, X86_mov_mr64, RAX, x_rm(t, a->rd));
     s->back = e->at;
 }
 
 static void emit_add(struct translation *t, const struct atomic *a)
 {
     struct stub *s = emit_where(t, a, ENTRY(write));
-    x86_op_rm(&t->e, X86_mov_rm64, RAX, regs_x_rm(a->rs2));
+    x86_op_rm(&t->e, X86_mov_rm64, RAX, x_rm(t, a->rs2));
     emit_lock(t);
     x86_op_rm(&t->e, X86_xadd_mr32 + a->wide, RAX, target());
     emit_result(t, a);
@@ -139,16 +139,16 @@ static void emit_swap(struct translation *t, const struct atomic *a)
 {
     struct x86 *e = &t->e;
     struct stub *s = emit_where(t, a, ENTRY(write));
-    bool direct = !a->rs2 || regs_place_x[a->rs2];
+    bool direct = !a->rs2 || in_host_x(t, a->rs2);
     u8 *alone = direct ? emit_if_alone(t) : NULL, *done = NULL;
-    x86_op_rm(e, X86_mov_rm64, RAX, regs_x_rm(a->rs2));
+    x86_op_rm(e, X86_mov_rm64, RAX, x_rm(t, a->rs2));
     x86_op_rm(e, X86_xchg_mr32 + a->wide, RAX, target());
     if (direct) {
         done = x86_branch(e, X86_jmp, NULL);
         emit_here(t, alone);
         x86_op_rm(e, X86_mov_rm32 + a->wide, RAX, target());
         if (a->rs2)
-            x86_op_rm(e, X86_mov_mr32 + a->wide, regs_host_x(a->rs2), target());
+            x86_op_rm(e, X86_mov_mr32 + a->wide, host_x(t, a->rs2), target());
         else
             x86_op_mi(e, X86_mov_mi32 + a->wide, target(), 0);
         emit_here(t, done);
@@ -167,9 +167,9 @@ static void emit_loop(struct translation *t, const struct atomic *a, enum x86_op
     x86_op_rm(e, X86_mov_rm32 + a->wide, RAX, target());
     const u8 *again = e->at;
     x86_op_rr(e, X86_mov_rm64, RDX, RAX);
-    x86_op_rm(e, op + a->wide, RDX, operand(a));
+    x86_op_rm(e, op + a->wide, RDX, operand(t, a));
     if (replaces >= 0)
-        x86_op_rm(e, X86_cmov_o + (unsigned)replaces, RDX, operand(a));
+        x86_op_rm(e, X86_cmov_o + (unsigned)replaces, RDX, operand(t, a));
     emit_lock(t);
     x86_op_rm(e, X86_cmpxchg_mr32 + a->wide, RDX, target());
     x86_branch(e, X86_j_ne, again);

@@ -64,8 +64,8 @@ static struct x86_rm view_of(const struct translation *t, i32 field)
 
 static struct x86_rm relative_to(struct translation *t, unsigned base, i64 imm)
 {
-    if (regs_place_x[base])
-        return x86_mem_index(RAX, regs_host_x(base), 0, (i32)imm);
+    if (in_host_x(t, base))
+        return x86_mem_index(RAX, host_x(t, base), 0, (i32)imm);
     x86_op_rm(&t->e, X86_mov_rm64, RCX, regs_memory_x(base));
     return x86_mem_index(RAX, RCX, 0, (i32)imm);
 }

@@ -35,9 +35,9 @@ struct value {
 // ---- translate_int.c
 
 // The register that an integer result is made in; result_done puts it where it belongs.
-static inline unsigned result_place(unsigned rd)
+static inline unsigned result_place(const struct translation *t, unsigned rd)
 {
-    return regs_place_x[rd] ? regs_host_x(rd) : RAX;
+    return in_host_x(t, rd) ? host_x(t, rd) : RAX;
 }
 
 void result_done(struct translation *t, unsigned rd, unsigned from);

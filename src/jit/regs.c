@@ -15,8 +15,7 @@ const struct reg_pair regs_x[REGS_X] = {EACH_X(PAIR)};
 const struct reg_pair regs_f[REGS_F] = {EACH_F(PAIR)};
 
 #define PLACE(g, h) [g] = h + 1,
-const u8 regs_place_x[32] = {EACH_X(PLACE)};
-const u8 regs_place_f[32] = {EACH_F(PLACE)};
+const struct reg_map regs_fixed = {.x = {EACH_X(PLACE)}, .f = {EACH_F(PLACE)}};
 
 void regs_load(struct x86 *e)
 {

@@ -19,18 +19,11 @@ struct reg_pair {
 };
 extern const struct reg_pair regs_x[REGS_X], regs_f[REGS_F];
 
-// The host register of x[i], f[i]; X86_NONE: it is in memory.
-extern const u8 regs_place_x[32], regs_place_f[32]; // the same + 1
-
-static inline u8 regs_host_x(unsigned i)
-{
-    return (u8)(regs_place_x[i] - 1);
-}
-
-static inline u8 regs_host_f(unsigned i)
-{
-    return (u8)(regs_place_f[i] - 1);
-}
+// By guest register: its host register + 1; 0: it is in memory.
+struct reg_map {
+    u8 x[32], f[32];
+};
+extern const struct reg_map regs_fixed;
 
 // The displacement of a field of struct cpu from rbp.
 #define CPU_OFFSET(field) ((i32)offsetof(struct cpu, field) - (i32)offsetof(struct cpu, window))
@@ -44,16 +37,6 @@ static inline struct x86_rm regs_memory_x(unsigned i)
 static inline struct x86_rm regs_memory_f(unsigned i)
 {
     return x86_mem(REGS_CPU, CPU_OFFSET(file.f) + 8 * (i32)i);
-}
-
-static inline struct x86_rm regs_x_rm(unsigned i)
-{
-    return regs_place_x[i] ? x86_reg(regs_host_x(i)) : regs_memory_x(i);
-}
-
-static inline struct x86_rm regs_f_rm(unsigned i)
-{
-    return regs_place_f[i] ? x86_reg(regs_host_f(i)) : regs_memory_f(i);
 }
 
 // Loads the guest registers from cpu.file, stores them there.

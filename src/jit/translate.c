@@ -120,7 +120,7 @@ static void emit_halves(struct translation *t, unsigned rd, struct x86_rm at)
     struct x86 *e = &t->e;
     struct x86_rm upper = at;
     unsigned scratch = at.base == RCX ? RAX : RCX; // at's own register is the last to be lost
-    unsigned to = regs_place_x[rd] ? regs_host_x(rd) : scratch, lower = to == RCX ? RAX : RCX;
+    unsigned to = in_host_x(t, rd) ? host_x(t, rd) : scratch, lower = to == RCX ? RAX : RCX;
     upper.disp += 4;
     x86_op_rm(e, X86_mov_rm32, to, upper);
     x86_op_ri(e, X86_shl_mi64, to, 32);
@@ -141,21 +141,21 @@ static void emit_load(struct translation *t, unsigned rd, bool to_f, const struc
                                    boxed ? HELP_LOAD_BOXED : HELP_LOAD_I8 + v->op,
                                    rd + (to_f ? 32 : 0));
     if (boxed) {
-        unsigned to = regs_place_f[rd] ? regs_host_f(rd) : 0;
+        unsigned to = in_host_f(t, rd) ? host_f(t, rd) : 0;
         x86_op_rm(e, X86_movss_rm, to, at);
         x86_op_rm(e, X86_orps, to, CPU_FIELD(native.fp[NATIVE_BOX]));
-        if (!regs_place_f[rd])
+        if (!in_host_f(t, rd))
             x86_op_rm(e, X86_movsd_mr, 0, regs_memory_f(rd));
-    } else if (to_f && regs_place_f[rd]) {
-        x86_op_rm(e, X86_movsd_rm, regs_host_f(rd), at);
+    } else if (to_f && in_host_f(t, rd)) {
+        x86_op_rm(e, X86_movsd_rm, host_f(t, rd), at);
     } else if (to_f) {
         x86_op_rm(e, X86_mov_rm64, RCX, at);
         x86_op_rm(e, X86_mov_mr64, RCX, regs_memory_f(rd));
     } else if (t->i->window && t->i->halves) {
         emit_halves(t, rd, at);
-        kept = regs_place_x[rd];
+        kept = in_host_x(t, rd);
     } else if (rd) {
-        unsigned to = regs_place_x[rd] ? regs_host_x(rd) : RCX;
+        unsigned to = in_host_x(t, rd) ? host_x(t, rd) : RCX;
         x86_op_rm(e, rows[v->op], to, at);
         result_done(t, rd, to);
     }
@@ -175,10 +175,10 @@ static void emit_store(struct translation *t, unsigned size_log, struct value ad
     unsigned reg = v.a.reg;
     struct x86_rm at = emit_access(t, base, imm, 1u << size_log, true, HELP_STORE_8 + size_log,
                                    reg + (from_f ? 32 : 0));
-    if (from_f && regs_place_f[reg]) {
-        x86_op_rm(e, size_log == 3 ? X86_movsd_mr : X86_movss_mr, regs_host_f(reg), at);
-    } else if (!from_f && reg && regs_place_x[reg]) {
-        x86_op_rm(e, rows[size_log], regs_host_x(reg), at);
+    if (from_f && in_host_f(t, reg)) {
+        x86_op_rm(e, size_log == 3 ? X86_movsd_mr : X86_movss_mr, host_f(t, reg), at);
+    } else if (!from_f && reg && in_host_x(t, reg)) {
+        x86_op_rm(e, rows[size_log], host_x(t, reg), at);
     } else { // the value needs a register
         if (at.base == RCX && at.index == X86_NONE) {
             x86_op_rr(e, X86_mov_rm64, RAX, RCX);
@@ -229,19 +229,19 @@ static void write_x(struct translation *t, unsigned rd, struct value v)
         return;
     t->known &= ~(1u << rd);
     if (v.kind == V_C) {
-        if (leaf_small(v.a) && !regs_place_x[rd]) {
+        if (leaf_small(v.a) && !in_host_x(t, rd)) {
             x86_op_mi(&t->e, X86_mov_mi64, regs_memory_x(rd), (i64)v.a.c);
         } else {
-            emit_constant(t, result_place(rd), v.a.c);
-            result_done(t, rd, result_place(rd));
+            emit_constant(t, result_place(t, rd), v.a.c);
+            result_done(t, rd, result_place(t, rd));
         }
         t->known |= 1u << rd;
         t->value[rd] = v.a.c;
     } else if (v.kind == V_OP) {
         emit_operation(t, rd, &v);
     } else if (v.kind == V_X || v.kind == V_F) {
-        leaf_fetch(t, result_place(rd), v.a);
-        result_done(t, rd, result_place(rd));
+        leaf_fetch(t, result_place(t, rd), v.a);
+        result_done(t, rd, result_place(t, rd));
     }
 }
 
@@ -266,8 +266,8 @@ static void write_f(struct translation *t, unsigned rd, struct value v)
         x86_op_rr(e, X86_mov_rm32, RAX, RAX);
         x86_op_rm(e, X86_or_rm64, RAX, CPU_FIELD(native.fp[NATIVE_BOX]));
     }
-    if (regs_place_f[rd])
-        x86_op_rr(e, X86_movq_xr, regs_host_f(rd), RAX);
+    if (in_host_f(t, rd))
+        x86_op_rr(e, X86_movq_xr, host_f(t, rd), RAX);
     else
         x86_op_rm(e, X86_mov_mr64, RAX, regs_memory_f(rd));
 }
@@ -307,7 +307,7 @@ static void emit_call_reg(struct translation *t, unsigned rd, struct value to)
         x86_op_ri(e, X86_add_mi64, RAX, (i64)to.b.c);
     if (rd) {
         emit_constant(t, RCX, t->page_va + t->i->off + t->i->in.len);
-        x86_op_rm(e, X86_mov_mr64, RCX, regs_x_rm(rd));
+        x86_op_rm(e, X86_mov_mr64, RCX, x_rm(t, rd));
     }
     emit_goto_rax(t);
 }
@@ -564,6 +564,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     t->cache = c;
     t->page = p;
     t->page_va = pc & TLB_PAGE_MASK;
+    t->map = regs_fixed;
     t->held_at = t->result_at = NULL;
     t->known = t->boxed = t->nstubs = t->nfixes = t->ntails = 0;
     if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), next, t->page_va, (u32)(pc & PAGE_MASK)))

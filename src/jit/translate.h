@@ -46,6 +46,7 @@ struct translation {
     struct jit_cache *cache;
     struct code_page *page;
     gva_t page_va;
+    struct reg_map map;
     struct plan plan;
     struct plan_insn *i; // the current instruction
     u32 known;           // mask of x registers whose value is known
@@ -64,6 +65,37 @@ struct translation {
     } fix[2 * PLAN_MOST]; // branches to instructions that were not emitted yet
     u8 *tail[STUBS_MOST]; // calls of the unit's tail
 };
+
+// Where the unit has x[r], f[r].
+static inline bool in_host_x(const struct translation *t, unsigned r)
+{
+    return t->map.x[r] != 0;
+}
+
+static inline bool in_host_f(const struct translation *t, unsigned r)
+{
+    return t->map.f[r] != 0;
+}
+
+static inline unsigned host_x(const struct translation *t, unsigned r)
+{
+    return t->map.x[r] - 1u;
+}
+
+static inline unsigned host_f(const struct translation *t, unsigned r)
+{
+    return t->map.f[r] - 1u;
+}
+
+static inline struct x86_rm x_rm(const struct translation *t, unsigned r)
+{
+    return in_host_x(t, r) ? x86_reg(host_x(t, r)) : regs_memory_x(r);
+}
+
+static inline struct x86_rm f_rm(const struct translation *t, unsigned r)
+{
+    return in_host_f(t, r) ? x86_reg(host_f(t, r)) : regs_memory_f(r);
+}
 
 static inline struct stub *stub_add(struct translation *t, enum stub_kind kind, u8 *from)
 {

@@ -8,32 +8,32 @@
 #define X0 0
 #define X1 1
 
-static unsigned place(unsigned f)
+static unsigned place(const struct translation *t, unsigned f)
 {
-    return regs_place_f[f] ? regs_host_f(f) : X86_NONE;
+    return in_host_f(t, f) ? host_f(t, f) : X86_NONE;
 }
 
 // The xmm register that holds f[i]: its own, or the scratch, loaded.
 static unsigned load(struct translation *t, unsigned f, unsigned scratch)
 {
-    if (regs_place_f[f])
-        return regs_host_f(f);
+    if (in_host_f(t, f))
+        return host_f(t, f);
     x86_op_rm(&t->e, X86_movsd_rm, scratch, regs_memory_f(f));
     return scratch;
 }
 
 // Where the result is computed, and its way home from there.
-static unsigned result(unsigned f)
+static unsigned result(const struct translation *t, unsigned f)
 {
-    return regs_place_f[f] ? regs_host_f(f) : X0;
+    return in_host_f(t, f) ? host_f(t, f) : X0;
 }
 
 static void store(struct translation *t, unsigned f, unsigned from)
 {
-    if (!regs_place_f[f])
+    if (!in_host_f(t, f))
         x86_op_rm(&t->e, X86_movsd_mr, from, regs_memory_f(f));
-    else if (regs_host_f(f) != from)
-        x86_op_rr(&t->e, X86_movaps, regs_host_f(f), from);
+    else if (host_f(t, f) != from)
+        x86_op_rr(&t->e, X86_movaps, host_f(t, f), from);
 }
 
 static void step_if(struct translation *t, enum x86_cc cc, u32 flags)
@@ -58,8 +58,8 @@ static void check_boxed(struct translation *t, unsigned f)
     struct x86 *e = &t->e;
     if (t->boxed >> f & 1)
         return;
-    if (regs_place_f[f]) {
-        x86_emit(e, X86_pextrd, regs_host_f(f), 0, x86_reg(RAX), 1);
+    if (in_host_f(t, f)) {
+        x86_emit(e, X86_pextrd, host_f(t, f), 0, x86_reg(RAX), 1);
         x86_op_ri(e, X86_cmp_mi32, RAX, -1);
     } else {
         struct x86_rm upper = regs_memory_f(f);
@@ -108,13 +108,13 @@ static void binary(struct translation *t, enum x86_op op, unsigned to, unsigned 
     struct x86 *e = &t->e;
     unsigned a = load(t, fa, X0);
     if (to == a) {
-        x86_op_rm(e, op, to, regs_f_rm(fb));
+        x86_op_rm(e, op, to, f_rm(t, fb));
     } else if (t->cache->has_avx) {
-        x86_emit(e, vex(op), to, a, regs_f_rm(fb), 0);
+        x86_emit(e, vex(op), to, a, f_rm(t, fb), 0);
     } else {
-        unsigned work = to == place(fb) ? X0 : to;
+        unsigned work = to == place(t, fb) ? X0 : to;
         x86_op_rr(e, X86_movaps, work, a);
-        x86_op_rm(e, op, work, regs_f_rm(fb));
+        x86_op_rm(e, op, work, f_rm(t, fb));
         if (work != to)
             x86_op_rr(e, X86_movaps, to, work);
     }
@@ -139,7 +139,7 @@ static void emit_sign(struct translation *t, const struct insn *in, enum fp_kind
         store(t, in->rd, X0);
         return;
     }
-    x86_op_rm(e, regs_place_f[in->rs2] ? X86_movaps : X86_movsd_rm, X0, regs_f_rm(in->rs2));
+    x86_op_rm(e, in_host_f(t, in->rs2) ? X86_movaps : X86_movsd_rm, X0, f_rm(t, in->rs2));
     if (kind == FP_SGNJN)
         x86_op_rm(e, X86_xorps, X0, sign);
     x86_op_rm(e, X86_andps, X0, sign);
@@ -158,14 +158,14 @@ static void emit_order(struct translation *t, const struct insn *in, bool single
 {
     // a < b as b > a: "above" is false of unordered operands.
     unsigned b = load(t, in->rs2, X1);
-    x86_op_rm(&t->e, single ? X86_comiss : X86_comisd, b, regs_f_rm(in->rs1));
+    x86_op_rm(&t->e, single ? X86_comiss : X86_comisd, b, f_rm(t, in->rs1));
     x86_op_rr(&t->e, set, 0, RAX);
 }
 
 static void emit_equal(struct translation *t, const struct insn *in, bool single)
 {
     unsigned a = load(t, in->rs1, X0);
-    x86_op_rm(&t->e, single ? X86_ucomiss : X86_ucomisd, a, regs_f_rm(in->rs2));
+    x86_op_rm(&t->e, single ? X86_ucomiss : X86_ucomisd, a, f_rm(t, in->rs2));
     x86_op_rr(&t->e, X86_set_e, 0, RAX);
     x86_op_rr(&t->e, X86_set_np, 0, RCX);
     x86_op_rr(&t->e, X86_and_rm32, RAX, RCX);
@@ -176,7 +176,7 @@ static void boolean(struct translation *t, unsigned rd)
 {
     if (!rd)
         return;
-    unsigned to = regs_place_x[rd] ? regs_host_x(rd) : RAX;
+    unsigned to = in_host_x(t, rd) ? host_x(t, rd) : RAX;
     x86_op_rr(&t->e, X86_movzx8, to, RAX);
     if (to == RAX)
         x86_op_rm(&t->e, X86_mov_mr64, RAX, regs_memory_x(rd));
@@ -189,12 +189,12 @@ static void emit_to_int(struct translation *t, const struct insn *in, enum x86_o
     bool wide = op == X86_cvttss2si64 || op == X86_cvttsd2si64;
     if (in->rm != FP_RTZ)
         op += X86_cvtss2si32 - X86_cvttss2si32;
-    x86_op_rm(e, op, RAX, regs_f_rm(in->rs1));
+    x86_op_rm(e, op, RAX, f_rm(t, in->rs1));
     x86_op_ri(e, wide ? X86_cmp_mi64 : X86_cmp_mi32, RAX, 1); // overflows for just that
     step_if(t, CC_O, 0);
     if (!in->rd)
         return;
-    unsigned to = regs_place_x[in->rd] ? regs_host_x(in->rd) : RAX;
+    unsigned to = in_host_x(t, in->rd) ? host_x(t, in->rd) : RAX;
     if (!wide)
         x86_op_rr(e, X86_movsxd, to, RAX);
     else if (to != RAX)
@@ -209,12 +209,12 @@ static void emit_from_int(struct translation *t, const struct insn *in, const st
     x86_op_rr(e, X86_xorps, X0, X0); // what the conversion does not write
     if (in->rs1 == 0 || f->kind == FP_FROM_UNSIGNED) {
         if (in->rs1)
-            x86_op_rm(e, X86_mov_rm32, RAX, regs_x_rm(in->rs1));
+            x86_op_rm(e, X86_mov_rm32, RAX, x_rm(t, in->rs1));
         else
             x86_op_rr(e, X86_xor_rm32, RAX, RAX);
         x86_op_rr(e, f->op, X0, RAX);
     } else {
-        x86_op_rm(e, f->op, X0, regs_x_rm(in->rs1));
+        x86_op_rm(e, f->op, X0, x_rm(t, in->rs1));
     }
     if (f->single)
         x86_op_rm(e, X86_orps, X0, CPU_FIELD(native.fp[NATIVE_BOX]));
@@ -232,19 +232,19 @@ static void emit_fma(struct translation *t, const struct insn *in, enum x86_op o
     struct x86 *e = &t->e;
     bool single = is_single_fma(op);
     unsigned b = load(t, in->rs2, X1);
-    if (in->rd == in->rs3 && in->rd != in->rs1 && in->rd != in->rs2 && regs_place_f[in->rd]) {
+    if (in->rd == in->rs3 && in->rd != in->rs1 && in->rd != in->rs2 && in_host_f(t, in->rd)) {
         _Static_assert(X86_vfmadd231sd == X86_vfmadd213sd + 2 &&
                        X86_vfnmsub231ss == X86_vfnmsub213ss + 2, "rows stand together");
-        unsigned to = regs_host_f(in->rd);
-        x86_emit(e, op + 2, to, b, regs_f_rm(in->rs1), 0);
+        unsigned to = host_f(t, in->rd);
+        x86_emit(e, op + 2, to, b, f_rm(t, in->rs1), 0);
         x86_op_rr(e, single ? X86_ucomiss : X86_ucomisd, to, to);
         struct stub *s = stub_add(t, STUB_FMA, x86_branch(e, X86_j_p, NULL));
         s->flags = single;
         s->back = e->at;
         return;
     }
-    x86_op_rm(e, regs_place_f[in->rs1] ? X86_movaps : X86_movsd_rm, X0, regs_f_rm(in->rs1));
-    x86_emit(e, op, X0, b, regs_f_rm(in->rs3), 0);
+    x86_op_rm(e, in_host_f(t, in->rs1) ? X86_movaps : X86_movsd_rm, X0, f_rm(t, in->rs1));
+    x86_emit(e, op, X0, b, f_rm(t, in->rs3), 0);
     x86_op_rr(e, single ? X86_ucomiss : X86_ucomisd, X0, X0);
     step_if(t, CC_P, 0);
     store(t, in->rd, X0);
@@ -257,14 +257,14 @@ void emit_fma_stub(struct translation *t, const struct stub *s)
     struct x86 *e = &t->e;
     const struct insn *in = &t->i->in;
     x86_op_rm(e, X86_stmxcsr, 0, CPU_FIELD(native.spare[0]));
-    x86_op_rm(e, X86_movsd_rm, X0, regs_f_rm(in->rs1));
-    x86_op_rm(e, s->flags ? X86_mulss : X86_mulsd, X0, regs_f_rm(in->rs2));
+    x86_op_rm(e, X86_movsd_rm, X0, f_rm(t, in->rs1));
+    x86_op_rm(e, s->flags ? X86_mulss : X86_mulsd, X0, f_rm(t, in->rs2));
     x86_op_rr(e, s->flags ? X86_ucomiss : X86_ucomisd, X0, X0);
     u8 *nan = x86_branch(e, X86_j_p, NULL);
     x86_op_rm(e, X86_ldmxcsr, 0, CPU_FIELD(native.spare[0]));
     if (!e->full)
         x86_set_branch(nan, e->at);
-    x86_op_rm(e, X86_movsd_rm, regs_host_f(in->rd),
+    x86_op_rm(e, X86_movsd_rm, host_f(t, in->rd),
               s->flags ? CPU_FIELD(native.fp[NATIVE_NAN_S]) : CPU_FIELD(native.fp[NATIVE_NAN_D]));
     x86_branch(e, X86_jmp, s->back);
 }
@@ -272,11 +272,11 @@ void emit_fma_stub(struct translation *t, const struct stub *s)
 static void emit_min_max(struct translation *t, const struct insn *in, const struct fp_row *f)
 {
     unsigned a = load(t, in->rs1, X0);
-    x86_op_rm(&t->e, f->single ? X86_ucomiss : X86_ucomisd, a, regs_f_rm(in->rs2));
+    x86_op_rm(&t->e, f->single ? X86_ucomiss : X86_ucomisd, a, f_rm(t, in->rs2));
     step_if(t, CC_P, 0);
     step_if(t, CC_E, 0); // perhaps 0 and -0
-    binary(t, f->op, result(in->rd), in->rs1, in->rs2);
-    store(t, in->rd, result(in->rd));
+    binary(t, f->op, result(t, in->rd), in->rs1, in->rs2);
+    store(t, in->rd, result(t, in->rd));
 }
 
 static bool rounds_as_mxcsr(const struct translation *t, const struct fp_row *f)
@@ -290,7 +290,7 @@ static bool rounds_as_mxcsr(const struct translation *t, const struct fp_row *f)
 static void emit_kind(struct translation *t, const struct insn *in, const struct fp_row *f)
 {
     struct x86 *e = &t->e;
-    unsigned to = result(in->rd);
+    unsigned to = result(t, in->rd);
     switch (f->kind) {
     case FP_ARITH:
         binary(t, f->op, to, in->rs1, in->rs2);
@@ -332,7 +332,7 @@ static void emit_kind(struct translation *t, const struct insn *in, const struct
     case FP_NARROW:
     case FP_WIDEN:
         x86_op_rr(e, X86_xorps, X0, X0);
-        x86_op_rm(e, f->op, X0, regs_f_rm(in->rs1));
+        x86_op_rm(e, f->op, X0, f_rm(t, in->rs1));
         check_nan(t, X0, f->kind == FP_NARROW);
         if (f->kind == FP_NARROW)
             x86_op_rm(e, X86_orps, X0, CPU_FIELD(native.fp[NATIVE_BOX]));

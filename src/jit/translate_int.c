@@ -4,13 +4,13 @@
 
 void result_done(struct translation *t, unsigned rd, unsigned from)
 {
-    if (!regs_place_x[rd]) {
+    if (!in_host_x(t, rd)) {
         x86_op_rm(&t->e, X86_mov_mr64, from, regs_memory_x(rd));
         t->held = (u8)rd;
         t->held_in = (u8)from;
         t->result_at = t->e.at;
-    } else if (regs_host_x(rd) != from) {
-        x86_op_rr(&t->e, X86_mov_rm64, regs_host_x(rd), from);
+    } else if (host_x(t, rd) != from) {
+        x86_op_rr(&t->e, X86_mov_rm64, host_x(t, rd), from);
     }
 }
 
@@ -21,8 +21,8 @@ void result_held(struct translation *t)
 
 unsigned held_x(const struct translation *t, unsigned r)
 {
-    if (regs_place_x[r])
-        return regs_host_x(r);
+    if (in_host_x(t, r))
+        return host_x(t, r);
     return t->held_at == t->e.at && t->held == r ? t->held_in : X86_NONE;
 }
 
@@ -37,16 +37,16 @@ void leaf_fetch(struct translation *t, unsigned to, struct leaf a)
     if (a.kind == V_C)
         emit_constant(t, to, a.c);
     else if (a.kind == V_F)
-        x86_op_rm(&t->e, regs_place_f[a.reg] ? X86_movq_rx : X86_mov_rm64,
-                  regs_place_f[a.reg] ? regs_host_f(a.reg) : to,
-                  regs_place_f[a.reg] ? x86_reg(to) : regs_memory_f(a.reg));
+        x86_op_rm(&t->e, in_host_f(t, a.reg) ? X86_movq_rx : X86_mov_rm64,
+                  in_host_f(t, a.reg) ? host_f(t, a.reg) : to,
+                  in_host_f(t, a.reg) ? x86_reg(to) : regs_memory_f(a.reg));
     else if (held_x(t, a.reg) != to)
         x86_op_rm(&t->e, X86_mov_rm64, to, x_operand(t, a.reg));
 }
 
-static bool is_host(struct leaf a, unsigned host)
+static bool is_host(const struct translation *t, struct leaf a, unsigned host)
 {
-    return a.kind == V_X && regs_place_x[a.reg] && regs_host_x(a.reg) == host;
+    return a.kind == V_X && in_host_x(t, a.reg) && host_x(t, a.reg) == host;
 }
 
 // The operand of an instruction: a register, memory, or, for large constants, rcx.
@@ -74,8 +74,8 @@ static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, 
 {
     const struct arith *k = &ariths[op];
     struct x86 *e = &t->e;
-    unsigned to = result_place(rd), wide = !w;
-    if (k->commutes && (a.kind == V_C || (b.kind == V_X && !regs_place_x[b.reg] &&
+    unsigned to = result_place(t, rd), wide = !w;
+    if (k->commutes && (a.kind == V_C || (b.kind == V_X && !in_host_x(t, b.reg) &&
                                           held_x(t, b.reg) != X86_NONE))) {
         struct leaf swap = a;
         a = b;
@@ -84,24 +84,24 @@ static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, 
     if (op == SUB && a.kind == V_C && a.c == 0) {
         leaf_fetch(t, to, b);
         x86_op_rr(e, X86_neg32 + wide, 0, to);
-    } else if (leaf_small(b) && a.kind == V_X && !regs_place_x[rd] && a.reg == rd && !w &&
+    } else if (leaf_small(b) && a.kind == V_X && !in_host_x(t, rd) && a.reg == rd && !w &&
                held_x(t, rd) == X86_NONE) {
         x86_op_mi(e, k->mi + 1u, regs_memory_x(rd), (i64)b.c); // in memory
         return;
-    } else if (op == ADD && leaf_small(b) && a.kind == V_X && regs_place_x[a.reg] && !is_host(a, to) &&
+    } else if (op == ADD && leaf_small(b) && a.kind == V_X && in_host_x(t, a.reg) && !is_host(t, a, to) &&
                b.c) {
-        x86_op_rm(e, X86_lea32 + wide, to, x86_mem(regs_host_x(a.reg), (i32)b.c));
-    } else if (op == ADD && a.kind == V_X && b.kind == V_X && regs_place_x[a.reg] &&
-               regs_place_x[b.reg] && !is_host(a, to) && !is_host(b, to)) {
+        x86_op_rm(e, X86_lea32 + wide, to, x86_mem(host_x(t, a.reg), (i32)b.c));
+    } else if (op == ADD && a.kind == V_X && b.kind == V_X && in_host_x(t, a.reg) &&
+               in_host_x(t, b.reg) && !is_host(t, a, to) && !is_host(t, b, to)) {
         x86_op_rm(e, X86_lea32 + wide, to,
-                  x86_mem_index(regs_host_x(a.reg), regs_host_x(b.reg), 0, 0));
+                  x86_mem_index(host_x(t, a.reg), host_x(t, b.reg), 0, 0));
     } else if (leaf_small(b)) {
         leaf_fetch(t, to, a);
         if (op == AND && b.c == 0xff)
             x86_op_rr(e, X86_movzx8, to, to);
         else if (b.c || op == AND)
             x86_op_ri(e, k->mi + wide, to, (i64)b.c);
-    } else if (is_host(b, to) && !is_host(a, to)) {
+    } else if (is_host(t, b, to) && !is_host(t, a, to)) {
         if (k->commutes) {
             x86_op_rm(e, k->rm + wide, to, operand(t, a));
         } else { // a - b into b's place
@@ -124,7 +124,7 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
     static const u8 by_constant[] = {X86_shl_mi32, X86_shr_mi32, X86_sar_mi32};
     static const u8 by_cl[] = {X86_shl_cl32, X86_shr_cl32, X86_sar_cl32};
     struct x86 *e = &t->e;
-    unsigned to = result_place(rd), wide = !w, which = op - SLL;
+    unsigned to = result_place(t, rd), wide = !w, which = op - SLL;
     bool extended = !w; // no sign left to extend
     if (b.kind == V_C) {
         leaf_fetch(t, to, a);
@@ -133,7 +133,7 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
         extended |= op == SRL && (b.c & 31);
     } else if (t->cache->has_bmi2 && b.kind == V_X) {
         static const u8 by_register[] = {X86_shlx32, X86_shrx32, X86_sarx32};
-        unsigned count = regs_place_x[b.reg] ? regs_host_x(b.reg) : RCX;
+        unsigned count = in_host_x(t, b.reg) ? host_x(t, b.reg) : RCX;
         if (count == RCX)
             leaf_fetch(t, RCX, b);
         if (a.kind == V_C)
@@ -142,7 +142,7 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
                  a.kind == V_C ? x86_reg(RAX) : x_operand(t, a.reg), 0);
     } else {
         leaf_fetch(t, RCX, b);
-        if (is_host(b, to))
+        if (is_host(t, b, to))
             to = RAX;
         leaf_fetch(t, to, a);
         x86_op_rr(e, by_cl[which] + wide, 0, to);
@@ -183,8 +183,8 @@ bool emit_shift_pair(struct translation *t)
     if (op == X86_nop || (w && up != down))
         return false;
     struct x86 *e = &t->e;
-    unsigned to = result_place(rd);
-    x86_op_rm(e, op, to, regs_x_rm(rs));
+    unsigned to = result_place(t, rd);
+    x86_op_rm(e, op, to, x_rm(t, rs));
     if (up > down)
         x86_op_ri(e, X86_shl_mi64, to, up - down);
     else if (up < down)
@@ -214,7 +214,7 @@ static void emit_set(struct translation *t, unsigned rd, bool is_signed, struct 
                      struct leaf b)
 {
     emit_compare(t, a, b);
-    unsigned to = result_place(rd);
+    unsigned to = result_place(t, rd);
     x86_op_rr(&t->e, is_signed ? X86_set_l : X86_set_b, 0, RAX);
     x86_op_rr(&t->e, X86_movzx8, to, RAX);
     result_done(t, rd, to);
@@ -223,7 +223,7 @@ static void emit_set(struct translation *t, unsigned rd, bool is_signed, struct 
 static void emit_multiply(struct translation *t, unsigned rd, bool w, struct leaf a, struct leaf b)
 {
     struct x86 *e = &t->e;
-    unsigned to = result_place(rd), wide = !w;
+    unsigned to = result_place(t, rd), wide = !w;
     if (a.kind == V_C) {
         struct leaf swap = a;
         a = b;
@@ -231,7 +231,7 @@ static void emit_multiply(struct translation *t, unsigned rd, bool w, struct lea
     }
     if (leaf_small(b) && a.kind == V_X) {
         x86_emit(e, X86_imul_rmi32 + wide, to, 0, x_operand(t, a.reg), (i64)b.c);
-    } else if (is_host(b, to)) {
+    } else if (is_host(t, b, to)) {
         x86_op_rm(e, X86_imul_rm32 + wide, to, operand(t, a));
     } else {
         leaf_fetch(t, to, a);
@@ -343,8 +343,8 @@ void emit_operation(struct translation *t, unsigned rd, const struct value *v)
     case OR:
     case XOR:
         if (w && op == ADD && v->b.kind == V_C && v->b.c == 0 && v->a.kind == V_X) {
-            x86_op_rm(&t->e, X86_movsxd, result_place(rd), x_operand(t, v->a.reg));
-            result_done(t, rd, result_place(rd));
+            x86_op_rm(&t->e, X86_movsxd, result_place(t, rd), x_operand(t, v->a.reg));
+            result_done(t, rd, result_place(t, rd));
             break;
         }
         emit_arith(t, rd, op, w, v->a, v->b);
@@ -368,8 +368,8 @@ void emit_operation(struct translation *t, unsigned rd, const struct value *v)
         break;
     case SEXT:
         leaf_fetch(t, RAX, v->a);
-        x86_op_rr(&t->e, X86_movsxd, result_place(rd), RAX);
-        result_done(t, rd, result_place(rd));
+        x86_op_rr(&t->e, X86_movsxd, result_place(t, rd), RAX);
+        result_done(t, rd, result_place(t, rd));
         break;
     default:
         emit_divide(t, rd, op, w, v->a, v->b);
