@@ -186,6 +186,8 @@ void fdtable_put(struct fs *fs, struct fdtable *t)
         return;
     if (t->locks)
         locks_release_owner(fs, 0, 0, t->id);
+    if (t->notify)
+        fs->unnotify(fs->unnotify_arg, t->id, 0);
     node_put(fs, t->root, t->height);
     mem_free(t);
 }
@@ -332,6 +334,8 @@ static void dropped(struct fs *fs, struct fdtable *t, file_t file)
     struct file *f = file_at(fs, file);
     if (f->kind == FILE_MQUEUE && fs->closing)
         fs->closing(fs->closing_arg, file);
+    if (t->notify)
+        fs->unnotify(fs->unnotify_arg, t->id, file);
     if (t->locks && f->dev && !(f->flags & ABI_O_PATH))
         locks_release_owner(fs, f->dev, f->ino, t->id);
     file_put(fs, file);

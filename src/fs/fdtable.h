@@ -23,6 +23,7 @@ struct fdtable {
     u32 height; // levels of nodes below root: 64^(height+1) descriptors
     u32 open;   // descriptors in use
     bool locks; // may own record locks
+    bool notify; // may have directories under F_NOTIFY
     struct fdnode *root;
 };
 

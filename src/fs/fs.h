@@ -71,7 +71,7 @@ struct file {
     i32 owner;    // F_SETOWN: a pid, tid or process group; 0 = nobody
     u8 owner_kind; // ... which of them (the kernel's)
     bool async_due; // O_ASYNC: its signal is about to be sent
-    i32 async_fd; // the descriptor that F_SETFL or F_SETLEASE was told
+    i32 async_fd; // the descriptor that F_SETFL, F_SETLEASE or F_NOTIFY was told
     u32 async, async_next; // the kernel's waiters; the next file that is due
     u32 lease;    // the kernel's
     u32 watches;  // first of the epoll watches on it (the kernel's)
@@ -173,6 +173,9 @@ struct fs {
     // A descriptor of a file of the kernel's own kinds is being closed, by the running task.
     void (*closing)(void *arg, file_t id);
     void *closing_arg;
+    // Descriptors of a file (0: of all) are closed in a table with `notify`.
+    void (*unnotify)(void *arg, u32 table, file_t id);
+    void *unnotify_arg;
     // A host file was written or truncated through a descriptor: for who caches its pages.
     void (*written)(void *arg, u64 dev, u64 ino, u64 offset, u64 len);
     void *written_arg;

@@ -16,6 +16,7 @@
 #include "fs/tty.h"
 #include "host/clock.h"
 #include "kernel/cpu_time.h"
+#include "kernel/dnotify.h"
 #include "host/identity.h"
 #include "kernel/epoll.h"
 #include "kernel/futex.h"
@@ -110,6 +111,7 @@ void machine_wire(struct machine *m)
     tty_attach(m);
     pidfd_attach(m);
     epoll_attach(m);
+    dnotify_attach(m);
     timerfd_attach(m);
     signalfd_attach(m);
     socket_attach(m);
@@ -305,6 +307,8 @@ static void turn_is_long(struct machine *m, u64 ticks)
 static void enter(struct machine *m, struct task *t)
 {
     syscall_enter(m, t);
+    if (unlikely(m->dnotifies.live != 0))
+        dnotify_look(m);
     if (unlikely(m->watched != 0))
         vfork_watch_called(m, t);
 }

@@ -119,6 +119,9 @@ struct machine {
     u32 host_fsuid, host_fsgid; // ... which are now these
     u64 host_gids, gids_serial; // (serial of its groups; last one given)
     bool real_ids;          // access(2): files are asked by the real ids
+    file_t dnotify_queue;   // dnotify.h; 0 = not made yet
+    u32 dnotify_waiters, dnotify_cookie;
+    i32 dnotify_moved;      // watch and cookie of the last name moved away
     file_t async_due;       // files with O_ASYNC that something happened to
     u32 epolls_due;         // sets that something happened in
     bool epolls_waking;

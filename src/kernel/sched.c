@@ -10,6 +10,7 @@
 #include "host/clock.h"
 #include "host/helpers.h"
 #include "kernel/async.h"
+#include "kernel/dnotify.h"
 #include "kernel/epoll.h"
 #include "kernel/hart.h"
 #include "kernel/machine.h"
@@ -120,6 +121,11 @@ int watch_channel(struct machine *m, u32 *list, u32 watch, u64 chan)
 int watch_async(struct machine *m, u32 *list, file_t file, u64 chan)
 {
     return waiter_add(m, list, (struct waiter){.chan = chan, .async = file, .host_fd = -1});
+}
+
+int watch_host(struct machine *m, u32 *list, int fd, short events)
+{
+    return waiter_add(m, list, (struct waiter){.chan = CHAN_HOST, .host_fd = fd, .events = events});
 }
 
 void waiters_free(struct machine *m, u32 *list)
@@ -366,6 +372,8 @@ void sched_poll(struct machine *m, i64 timeout_ns)
     for (u32 i = 1; any && i < n; i++)
         if (fds[i].revents && pool_live(&m->tasks, ids[i]))
             task_wake(m, task_at(m, ids[i]));
+    if (any && m->dnotifies.live)
+        dnotify_look(m);
     if (fds != few)
         mem_free(fds);
 }

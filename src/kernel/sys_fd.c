@@ -7,6 +7,7 @@
 #include "base/budget.h"
 #include "host/file.h"
 #include "kernel/async.h"
+#include "kernel/dnotify.h"
 #include "fs/tmpfs.h"
 #include "kernel/memory_file.h"
 #include "mm/pagecache.h"
@@ -378,6 +379,8 @@ static i64 fcntl_file(struct machine *m, struct task *t, u32 fd, file_t file, in
         return lease_set(m, t, file, (i32)fd, (u32)arg);
     case ABI_F_GETLEASE:
         return lease_get(m, file);
+    case ABI_F_NOTIFY:
+        return dnotify_set(m, t, file, (i32)fd, (u32)arg);
     default:
         return -EINVAL;
     }

@@ -352,6 +352,9 @@ static void print_fcntl(struct printer *p, const char *detail, u64 v)
     case ABI_F_ADD_SEALS:
         print_flags(p, "seal", (u32)arg);
         break;
+    case ABI_F_NOTIFY:
+        print_flags(p, "dnotify", (u32)arg);
+        break;
     case ABI_F_SETSIG:
         print_signal(p->out, (u32)arg);
         break;

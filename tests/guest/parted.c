@@ -605,6 +605,34 @@ static void shm_watched(void)
     CHECK_EQ(((struct inotify_event *)events)->mask, IN_IGNORED);
 }
 
+static volatile int notes;
+
+static void note(int number)
+{
+    (void)number;
+    notes++;
+}
+
+// F_NOTIFY: one that gives it up does not end it for the other, who hears of its own files alone.
+static void shm_notified(void)
+{
+    char own[2] = "";
+    int dir = open(shm(""), O_RDONLY | O_DIRECTORY);
+
+    check_handler(SIGRTMIN, note, SA_RESTART);
+    CHECK_EQ(fcntl(dir, F_SETSIG, SIGRTMIN), 0);
+    CHECK_EQ(fcntl(dir, F_NOTIFY, DN_CREATE | DN_MULTISHOT), 0);
+    own[0] = letter();
+    if (own[0] == 'a')
+        CHECK_EQ(close(dir), 0);
+    CHECK_EQ(mkdir(shm(own), 0700), 0);
+    meanwhile();
+    CHECK_EQ(notes, own[0] != 'a');
+    CHECK_EQ(mkdir(shm("more"), 0700), 0);
+    CHECK_EQ(notes, 2 * (own[0] != 'a'));
+    CHECK_EQ(rmdir(shm(own)) | rmdir(shm("more")) | rmdir(shm("")), 0);
+}
+
 static void watched(void)
 {
     char where[] = "/tmp/tine-parted-XXXXXX", name[sizeof where + 2], events[4096];
@@ -632,6 +660,6 @@ static const struct check_case cases[] = {
     CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
     CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
     CASE(shm_files), CASE(shm_mapped), CASE(shm_places), CASE(shm_leases),
-    CASE(shm_watched), CASE(watched),
+    CASE(shm_watched), CASE(shm_notified), CASE(watched),
 };
 CHECK_MAIN(cases)
