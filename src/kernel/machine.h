@@ -110,7 +110,7 @@ struct machine {
     struct mqueues mqueues;
     u32 packets_doomed;     // whose files are to be let go
     bool packets_going;
-    u32 sockets_in_flight;  // how many sockets packets carry
+    u32 files_in_flight, sockets_in_flight; // that packets carry
     u64 socket_serial;
     u64 lease_break_time;   // seconds
     char core_pattern[128];  // core(5)

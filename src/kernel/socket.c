@@ -11,6 +11,7 @@
 #include "base/panic.h"
 #include "host/file.h"
 #include "host/socket.h"
+#include "kernel/access.h"
 #include "kernel/interfaces.h"
 
 #define BUFFER_DEFAULT 212992u // net.core.wmem_default
@@ -72,6 +73,25 @@ static u32 sockets_among(struct machine *m, const file_t *files, u32 n)
     return sockets;
 }
 
+// Packets carry these files, or no more.
+static void in_flight(struct machine *m, const struct packet *p, bool begins)
+{
+    u32 n = p->nfiles, sockets = sockets_among(m, p->files, n);
+    m->files_in_flight = begins ? m->files_in_flight + n : m->files_in_flight - n;
+    m->sockets_in_flight = begins ? m->sockets_in_flight + sockets : m->sockets_in_flight - sockets;
+}
+
+bool socket_too_many_files(struct machine *m)
+{
+    const struct group *g = group_of(m, task_at(m, m->current));
+    u64 limit = g->limit[G_RLIMIT_NOFILE][0], n = 0;
+    if (m->files_in_flight <= limit || capable(g, G_CAP_SYS_RESOURCE) || capable(g, G_CAP_SYS_ADMIN))
+        return false;
+    for (u32 id = pool_next(&m->packets, 0); id; id = pool_next(&m->packets, id))
+        n += packet_at(m, id)->sender == g->uid ? packet_at(m, id)->nfiles : 0;
+    return n > limit;
+}
+
 // Files in a packet may be sockets with packets of their own: they are let go one after the other,
 // not one inside the other.
 static void let_go(struct machine *m)
@@ -83,7 +103,7 @@ static void let_go(struct machine *m)
         u32 id = m->packets_doomed;
         struct packet *p = packet_at(m, id);
         m->packets_doomed = p->next;
-        m->sockets_in_flight -= sockets_among(m, p->files, p->nfiles);
+        in_flight(m, p, false);
         for (u32 i = 0; i < p->nfiles; i++)
             file_put(m->fs, p->files[i]);
         budget_free(p->files);
@@ -161,7 +181,8 @@ static int packet_new(struct machine *m, const struct socket *s, struct uio *fro
     for (u32 i = 0; i < with->nfiles; i++)
         file_get(m->fs, p->files[i] = with->files[i]);
     p->nfiles = with->nfiles;
-    m->sockets_in_flight += sockets_among(m, p->files, p->nfiles);
+    p->sender = m->current ? group_of(m, task_at(m, m->current))->uid : 0;
+    in_flight(m, p, true);
     p->cred = with->has_cred ? with->cred : socket_self(m);
     return 0;
 }
@@ -351,7 +372,7 @@ static void take_extras(struct machine *m, struct packet *p, bool peek, struct r
         r->nfiles = p->nfiles;
     if (peek)
         return;
-    m->sockets_in_flight -= sockets_among(m, p->files, p->nfiles);
+    in_flight(m, p, false);
     p->nfiles = 0;
 }
 

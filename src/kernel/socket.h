@@ -25,6 +25,7 @@ struct packet {
     u32 off, len, cap; // bytes in data
     u8 *data;
     u32 nfiles;
+    u32 sender; // the user who sent them
     file_t *files;
     struct g_ucred cred;
     struct sockname *from; // NULL = unnamed
@@ -92,6 +93,8 @@ void socket_cycles_collect(struct machine *m);
 // A description for it, taken over on success. host_fd -1 = none.
 MUST_CHECK int socket_file(struct machine *m, struct socket *s, int host_fd, u32 flags, file_t *out);
 struct socket *socket_of(struct machine *m, file_t file); // NULL: no socket
+// Whether so many files of the running task's user are under way that it may send no more (unix(7)).
+bool socket_too_many_files(struct machine *m);
 void socket_join(struct socket *a, struct socket *b);
 struct g_ucred socket_self(struct machine *m); // of the calling process
 

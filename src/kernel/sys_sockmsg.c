@@ -158,7 +158,7 @@ static int control_arg(struct machine *m, struct task *t, struct socket *s, cons
             return r;
         at += ALIGN_UP(c.len, 8);
     }
-    return 0;
+    return with->nfiles && !t->call.progress && socket_too_many_files(m) ? -ETOOMANYREFS : 0;
 }
 
 static i64 send_ends(struct machine *m, struct task *t, u32 flags, i64 why)

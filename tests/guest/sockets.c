@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -557,6 +558,43 @@ static void sockets_that_only_hold_each_other(void)
     CHECK_EQ(read(kept[1], &byte, 1), 1);
 }
 
+/* Who has more descriptors under way than it may have open sends no more, until some are taken. */
+static void too_many_under_way(void)
+{
+    struct rlimit limit = { 40, 40 };
+    int fds[2], got[16], flags, sent = 0;
+    if (geteuid() == 0)
+        CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    new_pair(SOCK_STREAM);
+    CHECK_EQ(pipe(fds), 0);
+    union { char room[CMSG_SPACE(sizeof fds)]; struct cmsghdr align; } control;
+    struct iovec io = { (char *)"f", 1 };
+    struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fds);
+    memcpy(CMSG_DATA(c), fds, sizeof fds);
+    while (sent < 100 && sendmsg(end[0], &m, 0) == 1)
+        sent++;
+    CHECK_EQ(errno, ETOOMANYREFS);
+    CHECK_EQ(sent, 21); /* 40 were not too many yet */
+    CHECK_EQ(write(end[0], "x", 1), 1);
+    pid_t pid = check_fork();
+    if (pid == 0) { /* they are the user's, not the process's */
+        CHECK_ERR(sendmsg(end[0], &m, 0), ETOOMANYREFS);
+        _exit(0);
+    }
+    CHECK_EXIT(pid, 0);
+    CHECK_EQ(take_fds(end[1], got, 2, 0, &flags), 2);
+    CHECK_EQ(sendmsg(end[0], &m, 0), 1);
+    CHECK_ERR(sendmsg(end[0], &m, 0), ETOOMANYREFS);
+    CHECK_EQ(close(end[1]), 0);
+    new_pair(SOCK_STREAM);
+    CHECK_EQ(sendmsg(end[0], &m, 0), 1);
+}
+
 static void peeked_files_are_copies(void)
 {
     int got[16], flags, file = check_file(10);
@@ -810,7 +848,7 @@ static const struct check_case cases[] = {
     CASE(files_that_nobody_takes),
     CASE(a_socket_inside_itself),
     CASE(sockets_that_only_hold_each_other),
-    CASE(peeked_files_are_copies),
+    CASE(too_many_under_way), CASE(peeked_files_are_copies),
     CASE(credentials_come_along),
     CASE(many_messages_at_once),
     CASE(time_out_of_many_messages),
