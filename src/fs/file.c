@@ -144,7 +144,7 @@ int file_truncate(struct fs *fs, file_t id, i64 size)
     if (size < 0 || f->kind != FILE_HOST)
         return -EINVAL;
     if (f->inode)
-        return tmp_truncate(fs, f->inode, (u64)size);
+        return tmp_truncate(fs, f->inode, f->name, (u64)size);
     r = host_ftruncate(f->host_fd, size);
     if (r == 0 && fs->written)
         fs->written(fs->written_arg, f->dev, f->ino, (u64)size, ~(u64)0 - (u64)size);
@@ -160,7 +160,7 @@ int file_allocate(struct fs *fs, file_t id, u32 mode, i64 offset, i64 len)
     if (f->kind == FILE_PIPE)
         return -ESPIPE;
     if (f->inode && f->kind == FILE_HOST)
-        return tmp_allocate(fs, f->inode, mode, offset, len);
+        return tmp_allocate(fs, f->inode, f->name, mode, offset, len);
     return f->kind == FILE_HOST ? host_fallocate(f->host_fd, mode, offset, len) : -ENODEV;
 }
 
@@ -194,21 +194,21 @@ int file_chmod(struct fs *fs, file_t id, u32 mode)
 {
     struct file *f = file_at(fs, id);
     int r = changeable(fs, f);
-    return r ? (r < 0 ? r : 0) : f->inode ? tmp_chmod(fs, f->inode, mode) : host_chmod(f->host_fd, mode & 07777);
+    return r ? (r < 0 ? r : 0) : f->inode ? tmp_chmod(fs, f->inode, f->name, mode) : host_chmod(f->host_fd, mode & 07777);
 }
 
 int file_chown(struct fs *fs, file_t id, u32 uid, u32 gid)
 {
     struct file *f = file_at(fs, id);
     int r = changeable(fs, f);
-    return r ? (r < 0 ? r : 0) : f->inode ? tmp_chown(fs, f->inode, uid, gid) : host_chown(f->host_fd, uid, gid);
+    return r ? (r < 0 ? r : 0) : f->inode ? tmp_chown(fs, f->inode, f->name, uid, gid) : host_chown(f->host_fd, uid, gid);
 }
 
 int file_utimens(struct fs *fs, file_t id, const struct abi_timespec *times)
 {
     struct file *f = file_at(fs, id);
     int r = changeable(fs, f);
-    return r ? (r < 0 ? r : 0) : f->inode ? tmp_utimens(fs, f->inode, times) : host_utimens(f->host_fd, times);
+    return r ? (r < 0 ? r : 0) : f->inode ? tmp_utimens(fs, f->inode, f->name, times) : host_utimens(f->host_fd, times);
 }
 
 int file_setflags(struct fs *fs, file_t id, u32 flags)
@@ -276,7 +276,7 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
     if (!f)
         return -EBADF;
     if (f->inode)
-        return tmp_path(fs, f->mount, f->inode, buf, cap);
+        return tmp_path(fs, f->mount, f->inode, f->name, buf, cap);
     if (f->kind == FILE_PIPE && f->host_fd < 0) {
         int r = file_stat(fs, id, &s);
         if (r)
@@ -326,7 +326,7 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
     if (f->mount && mount_at(fs, f->mount)->ro && writes)
         return -EROFS;
     if (f->inode)
-        return tmp_open(fs, f->inode, oflags & ~ABI_O_CREAT, 0, f->mount, false, out);
+        return tmp_open(fs, f->inode, f->name, oflags & ~ABI_O_CREAT, 0, f->mount, false, out);
     if (f->kind == FILE_PROC || f->kind == FILE_PROCDIR)
         return proc_open(fs, f->path, oflags, f->mount, out);
     if (f->kind == FILE_PTM)

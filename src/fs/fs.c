@@ -158,7 +158,8 @@ void file_put(struct fs *fs, file_t id)
     locks_release_file(fs, id);
     if (f->inode) {
         if (f->kind == FILE_HOST || f->kind == FILE_DIR)
-            notify_file(fs, f->inode, f->flags & ABI_O_ACCMODE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+            notify_file(fs, f->inode, f->name, f->flags & ABI_O_ACCMODE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+        name_put(fs, f->name);
         inode_put(fs, f->inode);
     }
     close_host(fs, f);

@@ -78,6 +78,7 @@ struct file {
     u32 opens;    // FIFO: the other side's open count when this end was opened
     u64 dev, ino; // of files, directories, FIFOs: key of locks and the like
     u32 inode;    // of a file of the machine's own file systems (fs/tmpfs.h), 0 = none; host_fd is then -1
+    u32 name;     // ... and the name that it was opened by, a reference (the same)
     char *path;   // FILE_PROC*: rel below /proc; FILE_DEV: name below /dev; else NULL or a label
 };
 

@@ -87,7 +87,7 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
     if (offset < 0 && !inherited)
         f->pos += (u64)done;
     if (f->inode && done)
-        notify_file(fs, f->inode, IN_ACCESS);
+        notify_file(fs, f->inode, f->name, IN_ACCESS);
     return done ? done : r;
 }
 
@@ -154,7 +154,7 @@ static i64 host_file_write(struct fs *fs, file_t id, struct uio *from, i64 offse
     if (offset < 0 && done)
         f->pos = (u64)end;
     if (f->inode && done)
-        notify_file(fs, f->inode, IN_MODIFY);
+        notify_file(fs, f->inode, f->name, IN_MODIFY);
     if (done && fs->written)
         fs->written(fs->written_arg, f->dev, f->ino, (u64)(end - done), (u64)done);
     return done ? done : r;

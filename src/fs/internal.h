@@ -87,7 +87,7 @@ struct found {
     int fd;      // FOUND_HOST: opened with the flags asked for; ours to close
     u32 dev;     // FOUND_DEV: enum dev_id
     file_t file; // FOUND_FILE: behind a magic link; borrowed
-    u32 inode;   // FOUND_TMP; borrowed
+    u32 inode, name; // FOUND_TMP; borrowed; name 0: it was not found by one
     bool made;   // FOUND_TMP: just now
     bool link;   // FOUND_DEV: the link `rel` itself, not followed
     bool named;  // FOUND_HOST with WALK_NAME: rel is the absolute guest path
@@ -108,6 +108,7 @@ MUST_CHECK int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char
 void found_clear(struct found *f);
 // The inode of a tmpfs that was found, also behind a file; 0 = it is something else.
 u32 found_inode(struct fs *fs, const struct found *f);
+u32 found_name(struct fs *fs, const struct found *f); // the name it was found, or opened, by
 struct file_id file_id_of(const struct abi_stat *s);
 
 #endif

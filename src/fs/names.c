@@ -99,12 +99,12 @@ static void parent_clear(struct parent *p)
 static int find_new(struct fs *fs, struct fsctx *c, file_t dir, const char *path, struct parent *p)
 {
     struct abi_stat s;
-    u32 inode;
+    u32 name;
     int r = find_parent(fs, c, dir, path, p);
     if (r == 0 && (p->dots || p->busy))
         r = -EEXIST;
     if (r == 0 && mount_at(fs, p->mount)->ro && p->inode)
-        r = tmp_look(fs, p->inode, p->name, p->len, &inode) == 0 ? -EEXIST : -EROFS;
+        r = tmp_look(fs, p->inode, p->name, p->len, &name) == 0 ? -EEXIST : -EROFS;
     else if (r == 0 && mount_at(fs, p->mount)->ro)
         r = host_fstatat(p->fd, p->name, &s) == 0 ? -EEXIST : -EROFS;
     if (r)
@@ -115,10 +115,10 @@ static int find_new(struct fs *fs, struct fsctx *c, file_t dir, const char *path
 // In a tmpfs; the slash behind a name is for directories.
 static int make(struct fs *fs, const struct parent *p, u32 mode, u64 rdev, const char *text)
 {
-    u32 inode;
+    u32 name;
     if (p->name[p->len] && (mode & ABI_S_IFMT) != ABI_S_IFDIR)
-        return tmp_look(fs, p->inode, p->name, p->len, &inode) == 0 ? -EEXIST : -ENOENT;
-    return tmp_make(fs, p->inode, p->name, p->len, mode, rdev, text, &inode);
+        return tmp_look(fs, p->inode, p->name, p->len, &name) == 0 ? -EEXIST : -ENOENT;
+    return tmp_make(fs, p->inode, p->name, p->len, mode, rdev, text, &name);
 }
 
 int path_mkdir(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 mode)
@@ -168,9 +168,9 @@ int path_symlink(struct fs *fs, struct fsctx *c, const char *target, file_t dir,
 // unlink("name/") is good for nothing.
 static int unlink_slashed(struct fs *fs, const struct parent *p)
 {
-    u32 inode;
-    int r = tmp_look(fs, p->inode, p->name, p->len, &inode);
-    return r ? r : inode_is(fs, inode, ABI_S_IFDIR) ? -EISDIR : -ENOTDIR;
+    u32 name;
+    int r = tmp_look(fs, p->inode, p->name, p->len, &name);
+    return r ? r : inode_is(fs, tmp_named(fs, name), ABI_S_IFDIR) ? -EISDIR : -ENOTDIR;
 }
 
 int path_unlink(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags)
@@ -241,8 +241,9 @@ static int link_found(struct fs *fs, struct fsctx *c, file_t dir, const char *pa
 
 static int link_name(struct fs *fs, const struct parent *from, const struct parent *to)
 {
-    u32 inode;
-    int r = tmp_look(fs, from->inode, from->name, from->len, &inode);
+    u32 name;
+    int r = tmp_look(fs, from->inode, from->name, from->len, &name);
+    u32 inode = r ? 0 : tmp_named(fs, name);
     if (r == 0 && (from->name[from->len] || to->name[to->len]))
         r = inode_is(fs, inode, ABI_S_IFDIR) ? -EPERM : from->name[from->len] ? -ENOTDIR : -ENOENT;
     return r ? r : tmp_link(fs, to->inode, to->name, to->len, inode);

@@ -201,16 +201,15 @@ void notify_name(struct fs *fs, u32 dir, u32 mask, u32 cookie, const char *name,
         tell(fs, dir, (struct notice){.mask = mask, .cookie = cookie, .len = (u32)len, .name = (char *)(uintptr_t)name});
 }
 
-void notify_file(struct fs *fs, u32 inode, u32 mask)
+void notify_file(struct fs *fs, u32 inode, u32 name, u32 mask)
 {
     if (!fs->marks.live)
         return;
     mask |= dir_bit(fs, inode);
-    u32 name = inode_at(fs, inode)->names;
-    if (name) {
-        const struct name *n = pool_at(&fs->names, name);
+    name = name ? name : inode_at(fs, inode)->names;
+    const struct name *n = name ? pool_at(&fs->names, name) : NULL;
+    if (n && n->dir)
         notify_name(fs, n->dir, mask, 0, n->text, n->len);
-    }
     notify_self(fs, inode, mask);
 }
 

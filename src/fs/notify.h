@@ -67,9 +67,9 @@ MUST_CHECK int notify_add(struct fs *fs, file_t inotify, u32 inode, u32 mask);
 MUST_CHECK int notify_remove(struct fs *fs, file_t inotify, i32 wd); // -EINVAL
 
 // What happened: to an inode, told to who watches it; ... and to who watches the directory it is in
-// (of several names, the newest counts); to a name in a directory (mask with IN_ISDIR).
+// (by that name; 0 = the newest); to a name in a directory (mask with IN_ISDIR).
 void notify_self(struct fs *fs, u32 inode, u32 mask);
-void notify_file(struct fs *fs, u32 inode, u32 mask);
+void notify_file(struct fs *fs, u32 inode, u32 name, u32 mask);
 void notify_name(struct fs *fs, u32 dir, u32 mask, u32 cookie, const char *name, size_t len);
 void notify_moved(struct fs *fs, u32 inode, u32 dir1, const char *name1, size_t len1, u32 dir2,
                   const char *name2, size_t len2, u32 over); // over 0 = nothing was there

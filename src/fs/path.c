@@ -71,7 +71,7 @@ static int open_found(struct fs *fs, struct found *at, u32 oflags, u32 mode, boo
             return oflags & ABI_O_EXCL ? -EEXIST : -ELOOP;
         return proc_open(fs, at->rel, oflags, at->mount, out);
     case FOUND_TMP:
-        return tmp_open(fs, at->inode, oflags, mode, at->mount, at->made, out);
+        return tmp_open(fs, at->inode, at->name, oflags, mode, at->mount, at->made, out);
     case FOUND_DEV:
         if (at->link)
             return oflags & ABI_O_EXCL ? -EEXIST : -ELOOP;
@@ -274,7 +274,7 @@ int path_chmod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     if (fd < 0)
         return fd;
     u32 inode = found_inode(fs, &at);
-    int r = inode ? tmp_chmod(fs, inode, mode) : host_chmod(fd, mode & 07777);
+    int r = inode ? tmp_chmod(fs, inode, found_name(fs, &at), mode) : host_chmod(fd, mode & 07777);
     found_clear(&at);
     return r;
 }
@@ -286,7 +286,7 @@ int path_chown(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     if (fd < 0)
         return fd;
     u32 inode = found_inode(fs, &at);
-    int r = inode ? tmp_chown(fs, inode, uid, gid) : host_chown(fd, uid, gid);
+    int r = inode ? tmp_chown(fs, inode, found_name(fs, &at), uid, gid) : host_chown(fd, uid, gid);
     found_clear(&at);
     return r;
 }
@@ -299,7 +299,7 @@ int path_utimens(struct fs *fs, struct fsctx *c, file_t dir, const char *path,
     if (fd < 0)
         return fd;
     u32 inode = found_inode(fs, &at);
-    int r = inode ? tmp_utimens(fs, inode, times) : host_utimens(fd, times);
+    int r = inode ? tmp_utimens(fs, inode, found_name(fs, &at), times) : host_utimens(fd, times);
     found_clear(&at);
     return r;
 }
@@ -329,18 +329,38 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
     return r;
 }
 
+// Without an open, of which somebody would be told.
+static int truncate_in_memory(struct fs *fs, const struct found *at, u64 size)
+{
+    u32 inode = found_inode(fs, at), mount = at->kind == FOUND_FILE ? file_at(fs, at->file)->mount : at->mount;
+    if (mount && mount_at(fs, mount)->ro)
+        return -EROFS;
+    int r = tmp_may(fs, inode, ABI_W_OK);
+    if (r == 0 && fs->memory->executing(fs->memory_arg, inode_at(fs, inode)->memory))
+        r = -ETXTBSY;
+    return r ? r : tmp_truncate(fs, inode, found_name(fs, at), size);
+}
+
 int path_truncate(struct fs *fs, struct fsctx *c, const char *path, i64 size)
 {
     file_t f;
-    struct abi_stat s;
+    struct found at;
+    struct abi_stat s = {0};
     if (size < 0)
         return -EINVAL;
-    int r = path_stat(fs, c, 0, path, 0, &s);
+    int r = find(fs, c, 0, path, 0, &at);
     if (r)
         return r;
+    r = stat_found(fs, &at, &s);
     u32 type = s.st_mode & ABI_S_IFMT;
-    if (type != ABI_S_IFREG)
-        return type == ABI_S_IFDIR ? -EISDIR : -EINVAL;
+    if (r == 0 && type != ABI_S_IFREG)
+        r = type == ABI_S_IFDIR ? -EISDIR : -EINVAL;
+    bool in_memory = r == 0 && found_inode(fs, &at);
+    if (in_memory)
+        r = truncate_in_memory(fs, &at, (u64)size);
+    found_clear(&at);
+    if (r || in_memory)
+        return r;
     r = path_open(fs, c, 0, path, ABI_O_WRONLY, 0, &f);
     if (r)
         return r;
@@ -358,7 +378,7 @@ static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
     if (at->kind == FOUND_FILE)
         return file_path(fs, at->file, buf, cap);
     if (at->kind == FOUND_TMP)
-        return tmp_path(fs, at->mount, at->inode, buf, cap);
+        return tmp_path(fs, at->mount, at->inode, at->name, buf, cap);
     if (at->kind == FOUND_DEV)
         tail = dev_name(at->dev, room);
     else
@@ -413,7 +433,7 @@ int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
     } else if (at.kind == FOUND_TMP && inode_is(fs, at.inode, ABI_S_IFREG)) {
         r = tmp_may(fs, at.inode, ABI_X_OK);
         if (r == 0)
-            r = tmp_open(fs, at.inode, ABI_O_RDONLY | ABI_O_PATH, 0, at.mount, false, out);
+            r = tmp_open(fs, at.inode, at.name, ABI_O_RDONLY | ABI_O_PATH, 0, at.mount, false, out);
         if (r)
             return r;
         file_at(fs, *out)->kind = FILE_HOST; // it may be one that is not to be read

@@ -218,7 +218,7 @@ void tmp_accessed(struct fs *fs, u32 id)
         i->atime = now;
 }
 
-int tmp_chmod(struct fs *fs, u32 id, u32 mode)
+int tmp_chmod(struct fs *fs, u32 id, u32 name, u32 mode)
 {
     struct inode *i = inode_at(fs, id);
     struct fs_cred c = who(fs);
@@ -232,7 +232,7 @@ int tmp_chmod(struct fs *fs, u32 id, u32 mode)
         mode &= ~ABI_S_ISGID;
     i->mode = (i->mode & ABI_S_IFMT) | (mode & 07777);
     tmp_touch(fs, id, false);
-    notify_file(fs, id, IN_ATTRIB);
+    notify_file(fs, id, name, IN_ATTRIB);
     return 0;
 }
 
@@ -251,7 +251,7 @@ void tmp_drop_ids(struct fs *fs, u32 id)
         i->mode &= ~ABI_S_ISGID;
 }
 
-int tmp_chown(struct fs *fs, u32 id, u32 uid, u32 gid)
+int tmp_chown(struct fs *fs, u32 id, u32 name, u32 uid, u32 gid)
 {
     struct inode *i = inode_at(fs, id);
     struct fs_cred c = who(fs);
@@ -271,7 +271,7 @@ int tmp_chown(struct fs *fs, u32 id, u32 uid, u32 gid)
     }
     tmp_touch(fs, id, false);
     if (to_uid || to_gid)
-        notify_file(fs, id, IN_ATTRIB);
+        notify_file(fs, id, name, IN_ATTRIB);
     return 0;
 }
 
@@ -287,7 +287,7 @@ static i64 time_of(const struct abi_timespec *t, i64 now, i64 old)
     return ns;
 }
 
-int tmp_utimens(struct fs *fs, u32 id, const struct abi_timespec *times)
+int tmp_utimens(struct fs *fs, u32 id, u32 name, const struct abi_timespec *times)
 {
     static const struct abi_timespec both_now[2] = {{0, ABI_UTIME_NOW}, {0, ABI_UTIME_NOW}};
     struct inode *i = inode_at(fs, id);
@@ -302,29 +302,35 @@ int tmp_utimens(struct fs *fs, u32 id, const struct abi_timespec *times)
     i->ctime = t;
     bool access = times[0].tv_nsec != ABI_UTIME_OMIT, content = times[1].tv_nsec != ABI_UTIME_OMIT;
     if (access || content)
-        notify_file(fs, id, access && content ? IN_ATTRIB : access ? IN_ACCESS : IN_MODIFY);
+        notify_file(fs, id, name, access && content ? IN_ATTRIB : access ? IN_ACCESS : IN_MODIFY);
     return 0;
 }
 
-i64 tmp_path(struct fs *fs, u32 mount, u32 id, char *buf, size_t cap)
+static i64 gone_path(const char *text, char *buf, size_t cap)
 {
     static const char gone[] = " (deleted)";
+    size_t n = strlen(text);
+    if (n + sizeof gone > cap)
+        return -ENAMETOOLONG;
+    memcpy(buf, text, n);
+    memcpy(buf + n, gone, sizeof gone);
+    return (i64)(n + sizeof gone - 1);
+}
+
+i64 tmp_path(struct fs *fs, u32 mount, u32 id, u32 name, char *buf, size_t cap)
+{
     const struct inode *i = inode_at(fs, id);
+    const struct name *by = name ? pool_at(&fs->names, name) : NULL;
     const struct mount *m = mount ? mount_at(fs, mount) : NULL;
     char room[ABI_PATH_MAX];
     size_t at = sizeof room;
     bool link = (i->mode & ABI_S_IFMT) == ABI_S_IFLNK;
-    if (!i->nlink) {
-        const char *text = i->text && !link ? i->text : "/";
-        size_t n = strlen(text);
-        if (n + sizeof gone > cap)
-            return -ENAMETOOLONG;
-        memcpy(buf, text, n);
-        memcpy(buf + n, gone, sizeof gone);
-        return (i64)(n + sizeof gone - 1);
-    }
-    for (u32 up = id; !m || up != m->inode;) {
-        u32 name = inode_at(fs, up)->names;
+    if (by && !by->dir)
+        return gone_path(by->text, buf, cap);
+    if (!i->nlink)
+        return gone_path(i->text && !link ? i->text : "/", buf, cap);
+    for (u32 up = id; !m || up != m->inode; name = 0) {
+        name = name ? name : inode_at(fs, up)->names;
         if (!name)
             break; // the file system's root: the mount shows a part of it that this is not in
         const struct name *n = pool_at(&fs->names, name);
@@ -447,7 +453,7 @@ static i64 xattr_list(struct fs *fs, const struct inode *i, const struct xattr *
     return used;
 }
 
-i64 tmp_xattr(struct fs *fs, u32 id, const struct xattr *x)
+i64 tmp_xattr(struct fs *fs, u32 id, u32 name, const struct xattr *x)
 {
     struct inode *i = inode_at(fs, id);
     bool changes = x->op == XATTR_SET || x->op == XATTR_REMOVE;
@@ -470,7 +476,7 @@ i64 tmp_xattr(struct fs *fs, u32 id, const struct xattr *x)
     r = xattr_put(fs, i, at < 0 ? i->xattrs_size : (u32)at, size, x->op == XATTR_SET ? x : NULL);
     if (r == 0) {
         tmp_touch(fs, id, false);
-        notify_file(fs, id, IN_ATTRIB);
+        notify_file(fs, id, name, IN_ATTRIB);
     }
     return r;
 }

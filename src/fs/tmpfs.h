@@ -8,6 +8,8 @@
 //      machine has file systems of its own, and the pages are parted as all memory is.
 // (T2) An inode lives as long as it has a name, or a reference (`refs`). Directories that were removed have
 //      nlink 0 and no parent; nothing is made in them any more.
+// (T2b) A name that is taken away while files are open by it is kept for them, with dir 0, inode 0, and as its text
+//      the path that it was.
 // (T3) `units` bounds what files without pages cost: one for each inode, more for long links and extended
 //      attributes. There are half as many as the machine has pages.
 // (T4) Who may do what is asked of fs->cred, once for each call: the caller's file-system ids and capabilities.
@@ -34,7 +36,7 @@ struct inode {
     u32 first, last; // a directory's names, in the order in which they came
     u64 entries, cookies; // how many; the last cookie given out
     u32 names;  // the first of those that it has itself
-    char *text; // a symbolic link's; of others, what a file without names was called
+    char *text; // a symbolic link's; of others, what a file that never had a name is called
     u8 *xattrs; // {u32 size of value, u8 length of name, name, value}...
     u32 xattrs_size;
     u32 marks;  // the first of who watches it (fs/notify.h)
@@ -47,6 +49,7 @@ struct name {
     u32 chain;      // with the same hash
     u32 other;      // the inode's next name
     u32 hash, len;
+    u32 refs;       // open files
     u64 cookie;     // its place for getdents; never given out again in this directory
     char *text;
 };
@@ -72,20 +75,24 @@ void tmpfs_free(struct fs *fs); // what the pools do not own
 MUST_CHECK int tmp_may(struct fs *fs, u32 id, u32 want); // ABI_R_OK | W | X: 0 or -EACCES
 void tmp_stat(struct fs *fs, u32 id, struct abi_stat *out);
 void tmp_statfs(struct fs *fs, u32 id, struct abi_statfs *out);
-MUST_CHECK int tmp_chmod(struct fs *fs, u32 id, u32 mode);
-MUST_CHECK int tmp_chown(struct fs *fs, u32 id, u32 uid, u32 gid);
-MUST_CHECK int tmp_utimens(struct fs *fs, u32 id, const struct abi_timespec *times);
-i64 tmp_xattr(struct fs *fs, u32 id, const struct xattr *x);
+// `name`, here and below: by which the inode was found, for who is told; 0 = its newest.
+MUST_CHECK int tmp_chmod(struct fs *fs, u32 id, u32 name, u32 mode);
+MUST_CHECK int tmp_chown(struct fs *fs, u32 id, u32 name, u32 uid, u32 gid);
+MUST_CHECK int tmp_utimens(struct fs *fs, u32 id, u32 name, const struct abi_timespec *times);
+i64 tmp_xattr(struct fs *fs, u32 id, u32 name, const struct xattr *x);
 void tmp_touch(struct fs *fs, u32 id, bool content); // mtime (if) and ctime are now
 // The path of an inode found in a mount: like file_path.
-i64 tmp_path(struct fs *fs, u32 mount, u32 id, char *buf, size_t cap);
+i64 tmp_path(struct fs *fs, u32 mount, u32 id, u32 name, char *buf, size_t cap);
 
 // ---- names (tmpfs_names.c). `dir` must be a directory, else -ENOTDIR; whether the caller may search or
 // change it is checked.
-MUST_CHECK int tmp_look(struct fs *fs, u32 dir, const char *name, size_t len, u32 *inode);
+MUST_CHECK int tmp_look(struct fs *fs, u32 dir, const char *name, size_t len, u32 *id);
 // `mode` with its type; `text` of a symbolic link
 MUST_CHECK int tmp_make(struct fs *fs, u32 dir, const char *name, size_t len, u32 mode, u64 rdev,
-                        const char *text, u32 *inode);
+                        const char *text, u32 *id);
+u32 tmp_named(struct fs *fs, u32 name); // its inode, 0 = it is taken away
+void name_get(struct fs *fs, u32 name); // 0: nothing
+void name_put(struct fs *fs, u32 name);
 MUST_CHECK int tmp_link(struct fs *fs, u32 dir, const char *name, size_t len, u32 inode);
 MUST_CHECK int tmp_unlink(struct fs *fs, u32 dir, const char *name, size_t len, bool is_dir);
 // must_dir: one of the names had a slash behind it
@@ -97,11 +104,11 @@ MUST_CHECK int tmp_inode(struct fs *fs, u32 tmpfs, u32 dir, u32 mode, u32 *inode
 void tmp_forget(struct fs *fs, u32 inode); // one that has neither name nor reference
 
 // ---- open files (tmpfs_file.c)
-MUST_CHECK int tmp_open(struct fs *fs, u32 inode, u32 oflags, u32 mode, u32 mount, bool made, file_t *out);
+MUST_CHECK int tmp_open(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 mode, u32 mount, bool made, file_t *out);
 i64 tmp_read(struct fs *fs, u32 inode, void *to, size_t n, u64 offset);
 i64 tmp_write(struct fs *fs, u32 inode, const void *from, size_t n, u64 offset);
-MUST_CHECK int tmp_truncate(struct fs *fs, u32 inode, u64 size);
-MUST_CHECK int tmp_allocate(struct fs *fs, u32 inode, u32 mode, i64 offset, i64 len);
+MUST_CHECK int tmp_truncate(struct fs *fs, u32 inode, u32 name, u64 size);
+MUST_CHECK int tmp_allocate(struct fs *fs, u32 inode, u32 name, u32 mode, i64 offset, i64 len);
 i64 tmp_seek(struct fs *fs, u32 inode, u64 offset, bool data);
 u64 tmp_size(struct fs *fs, u32 inode);
 MUST_CHECK int tmp_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out);

@@ -42,7 +42,7 @@ i64 tmp_write(struct fs *fs, u32 inode, const void *from, size_t n, u64 offset)
     return done;
 }
 
-int tmp_truncate(struct fs *fs, u32 inode, u64 size)
+int tmp_truncate(struct fs *fs, u32 inode, u32 name, u64 size)
 {
     struct inode *i = inode_at(fs, inode);
     u64 old = tmp_size(fs, inode);
@@ -52,12 +52,12 @@ int tmp_truncate(struct fs *fs, u32 inode, u64 size)
     if (r == 0) {
         tmp_drop_ids(fs, inode);
         tmp_touch(fs, inode, true);
-        notify_file(fs, inode, IN_MODIFY);
+        notify_file(fs, inode, name, IN_MODIFY);
     }
     return r;
 }
 
-int tmp_allocate(struct fs *fs, u32 inode, u32 mode, i64 offset, i64 len)
+int tmp_allocate(struct fs *fs, u32 inode, u32 name, u32 mode, i64 offset, i64 len)
 {
     struct inode *i = inode_at(fs, inode);
     i64 end;
@@ -84,7 +84,7 @@ int tmp_allocate(struct fs *fs, u32 inode, u32 mode, i64 offset, i64 len)
     if (r == 0) {
         tmp_drop_ids(fs, inode);
         tmp_touch(fs, inode, true);
-        notify_file(fs, inode, IN_MODIFY);
+        notify_file(fs, inode, name, IN_MODIFY);
     }
     return r;
 }
@@ -96,8 +96,8 @@ i64 tmp_seek(struct fs *fs, u32 inode, u64 offset, bool data)
 
 // ---- opening -------------------------------------------------------------------------------------
 
-// The description: kind, identity, a reference to the inode.
-static int describe(struct fs *fs, u32 inode, u32 oflags, u32 mount, file_t *out)
+// The description: kind, identity, a reference to the inode and the name.
+static int describe(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 mount, file_t *out)
 {
     struct inode *i = inode_at(fs, inode);
     struct tmpfs *t = pool_at(&fs->tmpfses, i->tmpfs);
@@ -111,7 +111,9 @@ static int describe(struct fs *fs, u32 inode, u32 oflags, u32 mount, file_t *out
     f->mount = mount;
     f->dev = t->dev;
     f->ino = i->ino;
+    f->name = name;
     inode_get(fs, inode);
+    name_get(fs, name);
     return 0;
 }
 
@@ -135,18 +137,18 @@ static int open_tmpfile(struct fs *fs, u32 dir, u32 oflags, u32 mode, u32 mount,
         return r;
     struct inode *i = inode_at(fs, inode);
     i->linkable = !(oflags & ABI_O_EXCL);
-    if (tmp_path(fs, mount, dir, name, sizeof name) > 0) {
+    if (tmp_path(fs, mount, dir, 0, name, sizeof name) > 0) {
         snprintf(text, sizeof text, "%s/#%llu", name[1] ? name : "", (unsigned long long)i->ino);
         i->text = budget_strdup(fs->budget, text);
     }
-    r = describe(fs, inode, oflags & ~ABI_O_TMPFILE, mount, out);
+    r = describe(fs, inode, 0, oflags & ~ABI_O_TMPFILE, mount, out);
     if (r)
         tmp_forget(fs, inode);
     return r;
 }
 
 // A pipe with a name, or a device of the machine's own, found here.
-static int open_special(struct fs *fs, u32 inode, u32 oflags, u32 mount, file_t *out)
+static int open_special(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 mount, file_t *out)
 {
     struct abi_stat s;
     tmp_stat(fs, inode, &s);
@@ -158,19 +160,21 @@ static int open_special(struct fs *fs, u32 inode, u32 oflags, u32 mount, file_t 
     int r = fifo_open(fs, -1, &s, oflags, mount, out);
     if (*out) {
         file_at(fs, *out)->inode = inode;
+        file_at(fs, *out)->name = name;
         inode_get(fs, inode);
+        name_get(fs, name);
     }
     return r;
 }
 
-int tmp_open(struct fs *fs, u32 inode, u32 oflags, u32 mode, u32 mount, bool made, file_t *out)
+int tmp_open(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 mode, u32 mount, bool made, file_t *out)
 {
     struct inode *i = inode_at(fs, inode);
     u32 type = i->mode & ABI_S_IFMT;
     *out = 0;
     if (oflags & ABI_O_PATH)
         return oflags & ABI_O_DIRECTORY && type != ABI_S_IFDIR ? -ENOTDIR
-                                                               : describe(fs, inode, oflags, mount, out);
+                                                               : describe(fs, inode, name, oflags, mount, out);
     if ((oflags & ABI_O_TMPFILE) == ABI_O_TMPFILE)
         return open_tmpfile(fs, inode, oflags, mode, mount, out);
     if (type == ABI_S_IFLNK)
@@ -183,15 +187,15 @@ int tmp_open(struct fs *fs, u32 inode, u32 oflags, u32 mode, u32 mount, bool mad
     if (r)
         return r;
     if (type != ABI_S_IFREG && type != ABI_S_IFDIR)
-        return open_special(fs, inode, oflags, mount, out);
+        return open_special(fs, inode, name, oflags, mount, out);
     bool writes = (oflags & ABI_O_ACCMODE) != ABI_O_RDONLY || oflags & ABI_O_TRUNC;
     if (type == ABI_S_IFREG && writes && fs->memory->executing(fs->memory_arg, i->memory))
         return -ETXTBSY;
-    r = describe(fs, inode, oflags, mount, out);
+    r = describe(fs, inode, name, oflags, mount, out);
     if (r == 0)
-        notify_file(fs, inode, IN_OPEN);
+        notify_file(fs, inode, name, IN_OPEN);
     if (r == 0 && oflags & ABI_O_TRUNC && type == ABI_S_IFREG && !made)
-        r = tmp_truncate(fs, inode, 0);
+        r = tmp_truncate(fs, inode, name, 0);
     if (r && *out) {
         file_put(fs, *out);
         *out = 0;
@@ -213,7 +217,7 @@ int tmp_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
         i->seals = mfd_flags & ABI_MFD_NOEXEC_SEAL ? ABI_F_SEAL_EXEC : 0;
     snprintf(text, sizeof text, "/memfd:%s", name);
     i->text = budget_strdup(fs->budget, text);
-    r = i->text ? describe(fs, inode, ABI_O_RDWR | ABI_O_LARGEFILE, 0, out) : -ENOMEM;
+    r = i->text ? describe(fs, inode, 0, ABI_O_RDWR | ABI_O_LARGEFILE, 0, out) : -ENOMEM;
     if (r)
         tmp_forget(fs, inode);
     return r;

@@ -92,8 +92,8 @@ static int prepare(struct fs *fs, const char *text, size_t len, u32 *id)
 
 static void discard(struct fs *fs, u32 id)
 {
-    if (!id)
-        return;
+    if (!id || name_at(fs, id)->refs)
+        return; // (T2b)
     budget_free(name_at(fs, id)->text);
     pool_free(&fs->names, id);
 }
@@ -146,7 +146,24 @@ static void take_out(struct fs *fs, u32 id)
         d->nlink--;
         inode_at(fs, n->inode)->parent = 0;
     }
-    n->dir = 0;
+    n->dir = n->inode = 0;
+}
+
+u32 tmp_named(struct fs *fs, u32 name)
+{
+    return name_at(fs, name)->inode;
+}
+
+void name_get(struct fs *fs, u32 name)
+{
+    if (name)
+        name_at(fs, name)->refs++;
+}
+
+void name_put(struct fs *fs, u32 name)
+{
+    if (name && --name_at(fs, name)->refs == 0 && !name_at(fs, name)->dir)
+        discard(fs, name);
 }
 
 // ---- inodes --------------------------------------------------------------------------------------
@@ -212,13 +229,11 @@ static int directory(struct fs *fs, u32 dir, u32 want, size_t len)
     return r ? r : len > ABI_NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-int tmp_look(struct fs *fs, u32 dir, const char *name, size_t len, u32 *inode)
+int tmp_look(struct fs *fs, u32 dir, const char *name, size_t len, u32 *id)
 {
     int r = directory(fs, dir, ABI_X_OK, len);
-    u32 id = r ? 0 : find(fs, dir, name, len);
-    if (id)
-        *inode = name_at(fs, id)->inode;
-    return r ? r : id ? 0 : -ENOENT;
+    *id = r ? 0 : find(fs, dir, name, len);
+    return r ? r : *id ? 0 : -ENOENT;
 }
 
 // For a new name: whether it may be made.
@@ -233,12 +248,12 @@ static int may_add(struct fs *fs, u32 dir, const char *name, size_t len)
 }
 
 int tmp_make(struct fs *fs, u32 dir, const char *name, size_t len, u32 mode, u64 rdev, const char *text,
-             u32 *inode)
+             u32 *id)
 {
-    u32 id, units = text ? tmp_units(strlen(text)) : 0;
+    u32 inode, units = text ? tmp_units(strlen(text)) : 0;
     int r = may_add(fs, dir, name, len);
     if (r == 0)
-        r = prepare(fs, name, len, &id);
+        r = prepare(fs, name, len, id);
     if (r)
         return r;
     char *own = text ? budget_strdup(fs->budget, text) : NULL;
@@ -247,19 +262,19 @@ int tmp_make(struct fs *fs, u32 dir, const char *name, size_t len, u32 mode, u64
     else if (units && !tmp_charge(fs, units))
         r = -ENOSPC;
     if (r == 0) {
-        r = tmp_inode(fs, inode_at(fs, dir)->tmpfs, dir, mode, inode);
+        r = tmp_inode(fs, inode_at(fs, dir)->tmpfs, dir, mode, &inode);
         fs->units -= r ? units : 0;
     }
     if (r) {
         budget_free(own);
-        discard(fs, id);
+        discard(fs, *id);
         return r;
     }
-    struct inode *i = inode_at(fs, *inode);
+    struct inode *i = inode_at(fs, inode);
     i->text = own;
     i->rdev = rdev;
     i->nlink = (mode & ABI_S_IFMT) == ABI_S_IFDIR ? 2 : 1;
-    put_in(fs, id, dir, *inode);
+    put_in(fs, *id, dir, inode);
     tmp_touch(fs, dir, true);
     notify_name(fs, dir, IN_CREATE | ((mode & ABI_S_IFMT) == ABI_S_IFDIR ? IN_ISDIR : 0), 0, name, len);
     return 0;
@@ -299,14 +314,16 @@ int tmp_link(struct fs *fs, u32 dir, const char *name, size_t len, u32 inode)
 
 // ---- taking away ---------------------------------------------------------------------------------
 
-// What /proc shall call a file that is open still.
-static void keep_path(struct fs *fs, u32 inode)
+// What /proc shall call the files that are open by it.
+static void keep_path(struct fs *fs, u32 id)
 {
-    struct inode *i = inode_at(fs, inode);
-    char path[ABI_PATH_MAX];
-    if (i->refs && (i->mode & ABI_S_IFMT) != ABI_S_IFLNK && !i->text &&
-        tmp_path(fs, tmp_mount(fs, i->tmpfs), inode, path, sizeof path) > 0)
-        i->text = budget_strdup(fs->budget, path); // without memory it has none
+    struct name *n = name_at(fs, id);
+    char path[ABI_PATH_MAX], *own;
+    if (!n->refs || tmp_path(fs, tmp_mount(fs, inode_at(fs, n->inode)->tmpfs), n->inode, id, path, sizeof path) <= 0 ||
+        !(own = budget_strdup(fs->budget, path)))
+        return; // without memory: the bare name
+    budget_free(n->text);
+    n->text = own;
 }
 
 // A name and one link of its inode go. The name must be freed by the caller.
@@ -315,8 +332,7 @@ static void remove_name(struct fs *fs, u32 id)
     u32 dir = name_at(fs, id)->dir, inode = name_at(fs, id)->inode;
     struct inode *i = inode_at(fs, inode);
     bool is_dir = (i->mode & ABI_S_IFMT) == ABI_S_IFDIR;
-    if (is_dir || i->nlink == 1)
-        keep_path(fs, inode);
+    keep_path(fs, id);
     take_out(fs, id);
     i->nlink = is_dir ? 0 : i->nlink - 1;
     tmp_touch(fs, inode, false);
@@ -368,15 +384,27 @@ static bool is_above(struct fs *fs, u32 of, u32 dir)
     }
 }
 
-// Both names change their inodes.
+// Names that stand nowhere: each is called as the other was. Files that are open by one follow it.
+static void swap_texts(struct fs *fs, u32 a, u32 b)
+{
+    struct name *x = name_at(fs, a), *y = name_at(fs, b);
+    char *text = x->text;
+    u32 len = x->len;
+    x->text = y->text;
+    x->len = y->len;
+    y->text = text;
+    y->len = len;
+}
+
 static void exchange(struct fs *fs, u32 a, u32 b)
 {
     u32 dir1 = name_at(fs, a)->dir, dir2 = name_at(fs, b)->dir;
     u32 inode1 = name_at(fs, a)->inode, inode2 = name_at(fs, b)->inode;
     take_out(fs, a);
     take_out(fs, b);
-    put_in(fs, a, dir1, inode2);
-    put_in(fs, b, dir2, inode1);
+    swap_texts(fs, a, b);
+    put_in(fs, a, dir2, inode1);
+    put_in(fs, b, dir1, inode2);
     tmp_touch(fs, inode1, false);
     tmp_touch(fs, inode2, false);
     tmp_touch(fs, dir1, true);
@@ -457,8 +485,9 @@ int tmp_rename(struct fs *fs, u32 dir1, const char *name1, size_t len1, u32 dir2
         discard(fs, m.to);
     }
     take_out(fs, m.from);
-    discard(fs, m.from);
-    put_in(fs, fresh, dir2, m.what);
+    swap_texts(fs, m.from, fresh);
+    discard(fs, fresh);
+    put_in(fs, m.from, dir2, m.what);
     if (white) {
         inode_at(fs, hole)->nlink = 1;
         put_in(fs, white, dir1, hole);
@@ -502,6 +531,6 @@ i64 tmp_getdents(struct fs *fs, file_t id, struct uio *to)
         if (r > 0)
             f->pos = name->cookie + 2;
     }
-    notify_file(fs, f->inode, IN_ACCESS);
+    notify_file(fs, f->inode, f->name, IN_ACCESS);
     return left != to->left ? (i64)(left - to->left) : r < 0 ? r : r == 0 ? -EINVAL : 0;
 }

@@ -591,16 +591,17 @@ static int tmp_component(struct walker *w, size_t len)
 {
     const char *after = w->rest + len;
     bool last = is_last(after), must_dir = last && *after, made = false;
-    u32 inode = 0;
-    int r = tmp_look(w->fs, w->inode, w->rest, len, &inode);
+    u32 name = 0;
+    int r = tmp_look(w->fs, w->inode, w->rest, len, &name);
     if (r == -ENOENT && last && w->oflags & ABI_O_CREAT && !(w->oflags & ABI_O_PATH)) {
         if (must_dir || mount_at(w->fs, w->mount)->ro)
             return must_dir ? -EISDIR : -EROFS;
-        r = tmp_make(w->fs, w->inode, w->rest, len, ABI_S_IFREG | w->mode, 0, NULL, &inode);
+        r = tmp_make(w->fs, w->inode, w->rest, len, ABI_S_IFREG | w->mode, 0, NULL, &name);
         made = r == 0;
     }
     if (r)
         return r;
+    u32 inode = tmp_named(w->fs, name);
     if (inode_is(w->fs, inode, ABI_S_IFLNK) && !(last && !*after && w->flags & WALK_NOFOLLOW)) {
         const char *text = inode_at(w->fs, inode)->text;
         return follow(w, text, strlen(text), after);
@@ -615,6 +616,7 @@ static int tmp_component(struct walker *w, size_t len)
     w->out->kind = FOUND_TMP;
     w->out->mount = w->mount;
     w->out->inode = inode;
+    w->out->name = name;
     w->out->made = made;
     return made ? DONE : ends_in(w, inode, must_dir);
 }
@@ -736,6 +738,11 @@ int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char *name, boo
 u32 found_inode(struct fs *fs, const struct found *f)
 {
     return f->kind == FOUND_TMP ? f->inode : f->kind == FOUND_FILE ? file_at(fs, f->file)->inode : 0;
+}
+
+u32 found_name(struct fs *fs, const struct found *f)
+{
+    return f->kind == FOUND_TMP ? f->name : f->kind == FOUND_FILE ? file_at(fs, f->file)->name : 0;
 }
 
 void found_clear(struct found *f)

@@ -61,7 +61,7 @@ i64 file_xattr(struct fs *fs, file_t id, const struct xattr *x)
     if (changes && f->mount && mount_at(fs, f->mount)->ro)
         return -EROFS;
     if (f->inode)
-        return tmp_xattr(fs, f->inode, x);
+        return tmp_xattr(fs, f->inode, f->name, x);
     if ((f->kind == FILE_HOST || f->kind == FILE_DIR) && f->host_fd >= 0)
         return on_descriptor(f->host_fd, x);
     return x->op == XATTR_LIST ? 0 : x->op == XATTR_GET ? -ENODATA : -EOPNOTSUPP;
@@ -81,7 +81,7 @@ i64 path_xattr(struct fs *fs, struct fsctx *c, const char *path, u32 flags, cons
     if (changes && at.mount && mount_at(fs, at.mount)->ro)
         n = -EROFS;
     else if (found_inode(fs, &at))
-        n = tmp_xattr(fs, found_inode(fs, &at), x);
+        n = tmp_xattr(fs, found_inode(fs, &at), found_name(fs, &at), x);
     else if (fd < 0)
         n = x->op == XATTR_LIST ? 0 : x->op == XATTR_GET ? -ENODATA : -EOPNOTSUPP;
     else if ((n = host_fstat(fd, &s)) == 0 && (n = fs_guard(fs, fd, s.st_dev)) == 0)

@@ -136,6 +136,33 @@ static void one_file(void)
     end();
 }
 
+/* Of several names the one that was used is told. */
+static void several_names(void)
+{
+    int fd = begin(IN_ALL_EVENTS);
+    char c = 'x';
+    int a = open(at("a"), O_CREAT | O_RDWR, 0600);
+    CHECK_EQ(link(at("a"), at("b")), 0);
+    int b = open(at("b"), O_RDWR);
+    TOLD(fd, "create,a open,a create,b open,b");
+    CHECK_EQ(write(a, &c, 1), 1);
+    CHECK_EQ(pread(b, &c, 1, 0), 1);
+    TOLD(fd, "modify,a access,b");
+    CHECK_EQ(fchmod(a, 0640) | ftruncate(a, 3) | chmod(at("a"), 0600), 0);
+    TOLD(fd, "attrib,a modify,a attrib,a");
+    CHECK_EQ(truncate(at("b"), 2) | chmod(at("b"), 0640), 0);
+    TOLD(fd, "modify,b attrib,b");
+    CHECK_EQ(rename(at("a"), at("c")), 0);
+    TOLD(fd, "from,a to,c");
+    CHECK_EQ(write(a, &c, 1), 1);
+    CHECK_EQ(close(b), 0);
+    TOLD(fd, "modify,c close-write,b");
+    CHECK_EQ(unlink(at("b")), 0);
+    CHECK_EQ(close(a), 0);
+    TOLD(fd, "delete,b close-write,c");
+    end();
+}
+
 static void its_end(void)
 {
     int fd = begin(IN_ALL_EVENTS);
@@ -357,7 +384,7 @@ static void many_watchers(void)
 }
 
 static const struct check_case cases[] = {
-    CASE(one_file), CASE(its_end), CASE(names), CASE(masks), CASE(readers), CASE(two_file_systems), CASE(overflow),
+    CASE(one_file), CASE(several_names), CASE(its_end), CASE(names), CASE(masks), CASE(readers), CASE(two_file_systems), CASE(overflow),
     CASE(many_watchers),
 };
 CHECK_MAIN(cases)

@@ -192,6 +192,46 @@ static void names(void)
     end();
 }
 
+static const char *path_of(int fd)
+{
+    static char text[2][256];
+    static int turn;
+    char name[40];
+    turn = !turn;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    long n = readlink(name, text[turn], sizeof text[turn] - 1);
+    CHECK(n > 0);
+    text[turn][n] = 0;
+    return strrchr(text[turn], '/');
+}
+
+/* A file is called by the name it was opened by, wherever that has gone, and when it is gone. */
+static void names_of_open_files(void)
+{
+    begin();
+    int a = make("a", "x"), b, d, e;
+    CHECK_EQ(link(at("a"), at("b")), 0);
+    b = open(at("b"), O_RDONLY);
+    CHECK_EQ(strcmp(path_of(a), "/a") | strcmp(path_of(b), "/b"), 0);
+    CHECK_EQ(rename(at("a"), at("c")), 0);
+    CHECK_EQ(strcmp(path_of(a), "/c") | strcmp(path_of(b), "/b"), 0);
+    CHECK_EQ(unlink(at("b")), 0);
+    CHECK_EQ(strcmp(path_of(a), "/c") | strcmp(path_of(b), "/b (deleted)"), 0);
+    close(make("e", "e"));
+    d = open(at("e"), O_RDONLY);
+    CHECK_EQ(renameat2(-1, at("c"), -1, at("e"), RENAME_EXCHANGE), 0);
+    CHECK_EQ(strcmp(path_of(a), "/e") | strcmp(path_of(d), "/c"), 0);
+    CHECK_EQ(rename(at("e"), at("c")), 0);
+    CHECK_EQ(strcmp(path_of(a), "/c") | strcmp(path_of(d), "/c (deleted)"), 0);
+    e = open(at("c"), O_RDONLY);
+    CHECK_EQ(link(at("c"), at("b")), 0);
+    CHECK_EQ(unlink(at("c")), 0);
+    CHECK_EQ(strcmp(path_of(a), "/c (deleted)") | strcmp(path_of(e), "/c (deleted)"), 0);
+    CHECK_EQ(close(a) | close(b) | close(d) | close(e), 0);
+    CHECK_EQ(unlink(at("b")), 0);
+    end();
+}
+
 static void renames(void)
 {
     begin();
@@ -554,7 +594,7 @@ static void file_system(void)
 }
 
 static const struct check_case cases[] = {
-    CASE(bytes), CASE(sparse), CASE(names), CASE(renames), CASE(directories), CASE(modes), CASE(users),
+    CASE(bytes), CASE(sparse), CASE(names), CASE(names_of_open_files), CASE(renames), CASE(directories), CASE(modes), CASE(users),
     CASE(without_a_name), CASE(mapped), CASE(executed), CASE(attributes), CASE(other_kinds), CASE(locked),
     CASE(file_system),
 };
