@@ -44,6 +44,7 @@ struct native {
     i64 budget;         // instructions left, when not in its register
     i64 start;          // of those, when cpu_run began
     const u8 *resume;   // where it goes on after a call for help
+    const u8 *back;     // the same for a unit that has to do something before
     gva_t page;         // of the block that called
     u64 spare[2];
     u32 parallel;       // other threads may have the same frames: atomics are to be the host's

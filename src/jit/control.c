@@ -1,4 +1,5 @@
 // Jumps, the budget, and the cold ends of a unit.
+#include "jit/assign.h"
 #include "jit/translate.h"
 
 void emit_constant(struct translation *t, unsigned reg, u64 v)
@@ -16,24 +17,38 @@ void emit_constant(struct translation *t, unsigned reg, u64 v)
 void emit_help(struct translation *t, u32 info)
 {
     x86_op_ri(&t->e, X86_mov_i32, RCX, info);
-    if (t->ntails < STUBS_MOST)
-        t->tail[t->ntails++] = x86_branch(&t->e, X86_call, NULL);
-    else
-        t->e.full = true;
+    calls_add(t, &t->tail);
+}
+
+static void emit_page(struct translation *t)
+{
+    x86_op_mi(&t->e, X86_mov_mi32, CPU_FIELD(native.page), (i32)(u32)t->page_va);
+    x86_op_mi(&t->e, X86_mov_mi32, x86_mem(REGS_CPU, CPU_OFFSET(native.page) + 4),
+              (i32)(t->page_va >> 32));
 }
 
 // What every call for help of a unit runs through: it says which page this is.
 static void emit_tail(struct translation *t)
 {
-    for (u32 i = 0; i < t->ntails; i++)
-        x86_set_branch(t->tail[i], t->e.at);
-    x86_op_mi(&t->e, X86_mov_mi32, CPU_FIELD(native.page), (i32)(u32)t->page_va);
-    x86_op_mi(&t->e, X86_mov_mi32, x86_mem(REGS_CPU, CPU_OFFSET(native.page) + 4),
-              (i32)(t->page_va >> 32));
-    x86_branch(&t->e, X86_jmp, t->cache->help);
+    struct x86 *e = &t->e;
+    if (t->nswaps && t->tail.n) { // (A2)
+        calls_lead_here(t, &t->tail);
+        x86_op_rm(e, X86_pop_m, 0, CPU_FIELD(native.back));
+        emit_page(t);
+        emit_to_fixed(t);
+        x86_branch(e, X86_call, t->cache->help);
+        emit_from_fixed(t);
+        x86_op_rm(e, X86_jmp_m, 0, CPU_FIELD(native.back));
+    }
+    struct calls *direct = t->nswaps ? &t->fixed_tail : &t->tail;
+    if (direct->n) {
+        calls_lead_here(t, direct);
+        emit_page(t);
+        x86_branch(e, X86_jmp, t->cache->help);
+    }
 }
 
-// A branch (jmp or a condition) to an offset in the page.
+// A branch (jmp or a condition, this one inside the unit if that has its own map) to an offset in the page.
 static void emit_branch_to(struct translation *t, enum x86_op op, u32 target)
 {
     u32 in_plan = t->plan.index[target / 2];
@@ -49,6 +64,7 @@ static void emit_branch_to(struct translation *t, enum x86_op op, u32 target)
         }
         return;
     }
+    emit_to_fixed(t);
     const u8 *to = cache_find(t->cache, t->page_va + target, t->page->frame);
     if (to) {
         x86_branch(&t->e, op, to - t->cache->shift);
@@ -65,6 +81,7 @@ void emit_goto_rax(struct translation *t)
 {
     struct x86 *e = &t->e;
     i32 jumps = CPU_OFFSET(native.jumps);
+    emit_to_fixed(t);
     thunks_emit_slot(e);
     x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, jumps));
     x86_branch(e, X86_j_ne, t->cache->miss);
@@ -80,6 +97,7 @@ void emit_goto(struct translation *t, i64 target, unsigned refund)
         emit_branch_to(t, X86_jmp, (u32)target);
         return;
     }
+    emit_to_fixed(t);
     gva_t pc = t->page_va + (u64)target;
     u32 number = cache_link(t->cache, pc);
     if (number < CPU_LINKS) {
@@ -96,7 +114,8 @@ void emit_goto(struct translation *t, i64 target, unsigned refund)
 
 void emit_goto_if(struct translation *t, enum x86_cc cc, i64 target, unsigned refund)
 {
-    if (target >= 0 && target < (i64)PAGE_SIZE && !refund) {
+    bool in_page = target >= 0 && target < (i64)PAGE_SIZE;
+    if (in_page && !refund && (!t->nswaps || t->plan.index[target / 2])) {
         emit_branch_to(t, X86_j_o + cc, (u32)target);
         return;
     }
@@ -149,7 +168,8 @@ static void emit_stub(struct translation *t, const struct stub *s)
         break;
     case STUB_LINK:
         x86_op_ri(&t->e, X86_mov_i32, RAX, s->from - t->cache->base);
-        emit_help(t, help_info(HELP_LINK, 0, 0, (u32)s->target));
+        x86_op_ri(&t->e, X86_mov_i32, RCX, help_info(HELP_LINK, 0, 0, (u32)s->target));
+        calls_add(t, t->nswaps ? &t->fixed_tail : &t->tail); // it came by emit_branch_to, converted
         break;
     case STUB_NAN:
         emit_nan_stub(t, s);
@@ -174,6 +194,22 @@ static void emit_stub(struct translation *t, const struct stub *s)
     }
 }
 
+// Whoever comes from elsewhere may enter at every head that is not another unit's already.
+static void emit_entries(struct translation *t)
+{
+    for (u32 n = 0; n < t->plan.n; n++) {
+        struct plan_insn *i = &t->plan.insn[n];
+        if (!i->head || i->kind == PLAN_GOTO ||
+            (n && cache_find(t->cache, t->page_va + i->off, t->page->frame)))
+            continue;
+        i->entry = n == 0 ? t->begin : t->nswaps ? t->e.at : i->at;
+        if (n && t->nswaps) {
+            emit_from_fixed(t);
+            x86_branch(&t->e, X86_jmp, i->at);
+        }
+    }
+}
+
 void emit_stubs(struct translation *t)
 {
     for (u32 i = 0; i < t->nstubs && !t->e.full; i++) { // they may add others
@@ -182,7 +218,9 @@ void emit_stubs(struct translation *t)
     }
     if (t->e.full)
         return;
+    emit_entries(t);
     emit_tail(t);
+    emit_conversions(t);
     for (u32 i = 0; i < t->nfixes; i++)
         x86_set_branch(t->fix[i].end, t->plan.insn[t->fix[i].insn].at);
 }

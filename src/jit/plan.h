@@ -41,6 +41,7 @@ struct plan_insn {
     u16 window_size;
     u8 view;      // windows.c: tlb_window to go by, + 1; 0 = none
     u8 *at;       // the host code, when it is emitted
+    u8 *entry;    // and where others enter; NULL: they don't
 };
 
 struct plan {

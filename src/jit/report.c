@@ -17,7 +17,7 @@ static u32 word_at(const struct plan *p, const u8 *code, u32 off)
 void report_unit(const struct translation *t, struct store *s, struct mm *mm)
 {
     struct code_line line[ARRAY_LEN(t->plan.insn)];
-    const u8 *code = frame_data(s, t->page->frame), *begin = t->plan.insn[0].at;
+    const u8 *code = frame_data(s, t->page->frame), *begin = t->begin;
     struct code_unit u = {
         .pc = t->page_va + t->plan.insn[0].off,
         .guest_size = t->plan.guest_bytes,

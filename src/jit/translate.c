@@ -28,6 +28,7 @@
 #include "base/alloc.h"
 #include "base/stats.h"
 #include "host/clock.h"
+#include "jit/assign.h"
 #include "jit/operands.h"
 #include "mm/mm.h"
 
@@ -118,6 +119,10 @@ static struct value box(struct value v)
 static void emit_halves(struct translation *t, unsigned rd, struct x86_rm at)
 {
     struct x86 *e = &t->e;
+    if (at.index == RCX && !in_host_x(t, rd)) { // both scratch registers are needed
+        x86_op_rr(e, X86_add_rm64, RAX, RCX);
+        at = x86_mem(RAX, at.disp);
+    }
     struct x86_rm upper = at;
     unsigned scratch = at.base == RCX ? RAX : RCX; // at's own register is the last to be lost
     unsigned to = in_host_x(t, rd) ? host_x(t, rd) : scratch, lower = to == RCX ? RAX : RCX;
@@ -511,6 +516,7 @@ void emit_straddle(struct translation *t)
 
 static void emit_unit(struct translation *t)
 {
+    emit_from_fixed(t);
     for (u32 n = 0; n < t->plan.n; n++) {
         struct plan_insn *i = t->i = &t->plan.insn[n];
         if (i->head) {
@@ -535,16 +541,12 @@ static void emit_unit(struct translation *t)
     emit_stubs(t);
 }
 
-// Whoever comes from elsewhere may enter at every head.
-static int publish(struct translation *t, const u8 *begin)
+static int publish(struct translation *t)
 {
     for (u32 n = 0; n < t->plan.n; n++) {
         const struct plan_insn *i = &t->plan.insn[n];
-        gva_t pc = t->page_va + i->off;
-        if (!i->head || i->kind == PLAN_GOTO || (n && cache_find(t->cache, pc, t->page->frame)))
-            continue;
-        if (cache_enter(t->cache, t->page, pc, i->at, n ? 0 : (u32)(t->e.at - begin),
-                        n ? 0 : t->plan.guest_bytes))
+        if (i->entry && cache_enter(t->cache, t->page, t->page_va + i->off, i->entry,
+                                    n ? 0 : (u32)(t->e.at - t->begin), n ? 0 : t->plan.guest_bytes))
             return -1;
     }
     return 0;
@@ -560,20 +562,22 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     u8 *begin = cache_begin(c, s, UNIT_MOST);
     if (!begin || !t)
         return NULL;
+    t->begin = begin;
     t->e = (struct x86){.at = begin, .end = begin + UNIT_MOST};
     t->cache = c;
     t->page = p;
     t->page_va = pc & TLB_PAGE_MASK;
-    t->map = regs_fixed;
     t->held_at = t->result_at = NULL;
-    t->known = t->boxed = t->nstubs = t->nfixes = t->ntails = 0;
+    t->known = t->boxed = t->nstubs = t->nfixes = 0;
+    t->tail.n = t->fixed_tail.n = t->convert[0].n = t->convert[1].n = 0;
     if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), next, t->page_va, (u32)(pc & PAGE_MASK)))
         return NULL;
+    assign(t);
     emit_unit(t);
     if (t->e.full)
         return NULL;
     cache_end(c, t->e.at); // also if it is published in part
-    if (publish(t, begin))
+    if (publish(t))
         return NULL;
     c->made++;
     st->jit_blocks++;

@@ -41,29 +41,46 @@ struct stub {
 
 #define STUBS_MOST (3 * PLAN_MOST)
 
+// Calls of a piece of code that the unit has once.
+struct calls {
+    u32 n;
+    u8 *end[STUBS_MOST];
+};
+
+// (A1) In a unit that has an assignment of its own.
+struct reg_swap {
+    u8 host, in, out;
+    bool is_f;
+    bool writes; // the unit, to `in`
+};
+
 struct translation {
     struct x86 e;
     struct jit_cache *cache;
     struct code_page *page;
     gva_t page_va;
     struct reg_map map;
+    u32 nswaps;          // 0: the map is the fixed one
+    struct reg_swap swap[REGS_X + REGS_F];
     struct plan plan;
     struct plan_insn *i; // the current instruction
     u32 known;           // mask of x registers whose value is known
     u64 value[32];
+    u8 *begin;           // of the unit: its first head's public entry
     u8 *cold;            // where the stubs begin
     u8 held, held_in;    // (G7) x[held], which is in memory, is in this register, too,
     u8 *held_at;         // as long as nothing was emitted behind this
     u8 *result_at;       // the same, but a stub may come back here without it
     u8 *window_at;       // rax holds a window as long as nothing was emitted behind this
     u32 boxed;           // mask of f registers that hold NaN-boxed singles
-    u32 nstubs, nfixes, ntails;
+    u32 nstubs, nfixes;
     struct stub stub[STUBS_MOST];
     struct {
         u8 *end;
         u16 insn;
     } fix[2 * PLAN_MOST]; // branches to instructions that were not emitted yet
-    u8 *tail[STUBS_MOST]; // calls of the unit's tail
+    struct calls tail, fixed_tail; // the one for the unit's map, and for the fixed one
+    struct calls convert[2];       // from and to the fixed map
 };
 
 // Where the unit has x[r], f[r].
@@ -95,6 +112,20 @@ static inline struct x86_rm x_rm(const struct translation *t, unsigned r)
 static inline struct x86_rm f_rm(const struct translation *t, unsigned r)
 {
     return in_host_f(t, r) ? x86_reg(host_f(t, r)) : regs_memory_f(r);
+}
+
+static inline void calls_add(struct translation *t, struct calls *c)
+{
+    if (c->n < STUBS_MOST)
+        c->end[c->n++] = x86_branch(&t->e, X86_call, NULL);
+    else
+        t->e.full = true;
+}
+
+static inline void calls_lead_here(struct translation *t, const struct calls *c)
+{
+    for (u32 i = 0; i < c->n && !t->e.full; i++)
+        x86_set_branch(c->end[i], t->e.at);
 }
 
 static inline struct stub *stub_add(struct translation *t, enum stub_kind kind, u8 *from)

@@ -27,6 +27,12 @@ static void add_listing(struct text *text, const struct code_unit *u, const char
 {
     text_printf(text, "# %#lx %s: %u instructions, %u bytes -> %u bytes at %p\n",
                 (unsigned long)u->pc, name, u->lines, u->guest_size, u->size, (const void *)u->host);
+    size_t from = text->len;
+    if (u->lines && u->line[0].offset) {
+        text_puts(text, "  entry");
+        text_pad(text, from, 48);
+        add_bytes(text, u->bytes, u->line[0].offset);
+    }
     for (u32 i = 0; i < u->lines; i++) {
         const struct code_line *line = &u->line[i];
         u32 end = i + 1 < u->lines ? u->line[i + 1].offset : u->cold;
@@ -35,12 +41,12 @@ static void add_listing(struct text *text, const struct code_unit *u, const char
         for (char *c = insn; *c; c++)
             if (*c == '\t')
                 *c = ' ';
-        size_t from = text->len;
+        from = text->len;
         text_printf(text, "  %#12lx  %s", (unsigned long)line->pc, insn);
         text_pad(text, from, 48);
         add_bytes(text, u->bytes + line->offset, end - line->offset);
     }
-    size_t from = text->len;
+    from = text->len;
     text_puts(text, "  cold");
     text_pad(text, from, 48);
     add_bytes(text, u->bytes + u->cold, u->size - u->cold);
