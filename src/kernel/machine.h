@@ -134,8 +134,12 @@ struct machine {
     u32 bucket[256];        // waiters by channel
     u32 futex_bucket[64];
     task_t run_head, run_tail;
+    u32 run_fresh;          // of these, who did not use a whole slice the last time
     task_t current;
+    task_t last;            // who ran last,
+    u32 slices;             // and whole slices it had in a row
     bool need_resched;      // the running task shall go to the end of the queue
+    bool turn_over;         // its turn took long, and so does it
     bool look_up;           // its turn is interrupted: something outside wants the machine
     u64 turn_ticks;         // host_ticks when its turn began, or when it was last looked at
     u64 stretch;            // instructions that the engine runs at a time

@@ -1,4 +1,5 @@
 // The files of /proc that are about the whole machine. Directories are what the paths imply.
+#include "base/mix.h"
 #include "kernel/proc.h"
 
 #include <errno.h>
@@ -154,14 +155,8 @@ static int show_uuid(struct machine *m, struct strbuf *s)
 // The same for as long as the machine lives: a hash of its seed.
 static int show_boot_id(struct machine *m, struct strbuf *s)
 {
-    u64 h[2], x = m->options.seed;
-    for (int i = 0; i < 2; i++) { // splitmix64
-        u64 z = x += 0x9e3779b97f4a7c15ULL;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-        h[i] = z ^ z >> 31;
-    }
-    return show_uuid_of(h[0], h[1], s);
+    u64 x = m->options.seed, first = mix_next(&x);
+    return show_uuid_of(first, mix_next(&x), s);
 }
 
 static int show_threads_max(struct machine *m, struct strbuf *s)

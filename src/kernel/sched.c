@@ -45,6 +45,7 @@ void sched_enqueue(struct machine *m, struct task *t, bool front)
 {
     t->state = TASK_RUNNABLE;
     t->next = t->prev = 0;
+    m->run_fresh += !t->spent;
     if (!m->run_head) {
         m->run_head = m->run_tail = t->id;
     } else if (front) {
@@ -71,6 +72,8 @@ void sched_remove(struct machine *m, struct task *t)
     else
         m->run_tail = t->prev;
     t->next = t->prev = 0;
+    m->run_fresh -= !t->spent;
+    t->spent = false;
 }
 
 // ---- sleeping and waking -------------------------------------------------------------------------

@@ -80,6 +80,7 @@ struct task {
     task_t vfork_parent;
     u32 vfork_watch;    // pool `vfork_watches`, 0 = not watched
     task_t next, prev;  // in the run queue
+    bool spent;         // put there at the end of a slice
     task_t gnext, gprev; // in the group
     u32 waiters;        // first waiter, pool `waiters`
     u32 timer_slot;     // in the deadline heap, 0 = not in it
