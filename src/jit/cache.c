@@ -119,7 +119,7 @@ static int entries_grow(struct jit_cache *c)
     c->room = room;
     if (!c->nentries)
         c->nentries = 1; // 0 means none
-    return room > 2 * c->buckets ? buckets_grow(c) : 0;
+    return room > c->buckets ? buckets_grow(c) : 0;
 }
 
 // Whole segments of whole pages.
