@@ -34,6 +34,7 @@ struct cpu;
 
 #define CPU_WINDOWS 8
 #define CPU_JUMPS   4096
+#define CPU_JUMPS_MORE 65536 // a compiler jumps to 40,000 places
 #define CPU_LINKS   4096
 
 enum { NATIVE_BOX, NATIVE_NAN_S, NATIVE_NAN_D, NATIVE_SIGN_S, NATIVE_REST_S, NATIVE_SIGN_D, NATIVE_REST_D,
@@ -53,22 +54,31 @@ struct native {
     __attribute__((aligned(16))) u64 fp[NATIVE_CONSTANTS][2];
     struct trap trap;   // why it ended
     void *lockstep;     // jit/lockstep.c's
-    u32 generation[2];  // of TLB and code when jumps[] was valid
-    u32 nfilled;        // entries of jumps[]; CPU_JUMPS + 1: don't ask which
-    u16 filled[CPU_JUMPS];
-    struct native_jump { // by cpu_jump_slot(): where the translation of pc is
-        gva_t pc;
+    // What links and jumps were found for: the address space's code (mm.h), the code cache's generation.
+    u64 code_space;
+    u32 generation;
+    // Goes with these: who looks for a pc in jumps[] adds it. Entries with another are as if they were not there.
+    u64 tag;
+    // Where the translation of a pc is: at cpu_jump_slot(key), for translated code to look; and what was pushed
+    // out from there, for the thunk `miss`, at cpu_jump_more(key).
+    struct native_jump {
+        u64 key;         // pc + tag
         const u8 *host;
-    } jumps[CPU_JUMPS];
+    } jumps[CPU_JUMPS + CPU_JUMPS_MORE];
     u32 nlinked;        // links that lead to code
     u16 linked[CPU_LINKS];
     const u8 *link[CPU_LINKS]; // where a jump to another page, numbered by the code cache, goes on
 };
 
 // Code of many pages spreads, and the next instruction's slot is another. Translated code computes it, too.
-static inline u32 cpu_jump_slot(gva_t pc)
+static inline u32 cpu_jump_slot(u64 key)
 {
-    return (u32)(pc ^ pc >> 12) >> 1 & (CPU_JUMPS - 1);
+    return ((u32)key ^ (u32)key >> 12) >> 1 & (CPU_JUMPS - 1);
+}
+
+static inline u32 cpu_jump_more(u64 key)
+{
+    return CPU_JUMPS + (((u32)key ^ (u32)key >> 16) >> 1 & (CPU_JUMPS_MORE - 1));
 }
 
 // What runs guest code. The interpreter is one, the JIT (which this layer doesn't know) another.

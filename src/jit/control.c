@@ -82,7 +82,7 @@ void emit_goto_rax(struct translation *t)
     struct x86 *e = &t->e;
     i32 jumps = CPU_OFFSET(native.jumps);
     emit_to_fixed(t);
-    thunks_emit_slot(e);
+    thunks_emit_key(e);
     x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, jumps));
     x86_branch(e, X86_j_ne, t->cache->miss);
     x86_op_rm(e, X86_jmp_m, 0, x86_mem_index(REGS_CPU, RCX, 0, jumps + 8));
@@ -97,19 +97,15 @@ void emit_goto(struct translation *t, i64 target, unsigned refund)
         emit_branch_to(t, X86_jmp, (u32)target);
         return;
     }
-    emit_to_fixed(t);
     gva_t pc = t->page_va + (u64)target;
     u32 number = cache_link(t->cache, pc);
-    if (number < CPU_LINKS) {
-        emit_constant(t, RAX, pc);
-        x86_op_rm(e, X86_jmp_m, 0, x86_mem(REGS_CPU, CPU_OFFSET(native.link) + (i32)number * 8));
-        return;
-    }
-    i32 slot = CPU_OFFSET(native.jumps) + (i32)cpu_jump_slot(pc) * 16;
+    if (number < CPU_LINKS)
+        emit_to_fixed(t);
     emit_constant(t, RAX, pc);
-    x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem(REGS_CPU, slot));
-    x86_branch(e, X86_j_ne, t->cache->miss);
-    x86_op_rm(e, X86_jmp_m, 0, x86_mem(REGS_CPU, slot + 8));
+    if (number < CPU_LINKS)
+        x86_op_rm(e, X86_jmp_m, 0, x86_mem(REGS_CPU, CPU_OFFSET(native.link) + (i32)number * 8));
+    else
+        emit_goto_rax(t);
 }
 
 void emit_goto_if(struct translation *t, enum x86_cc cc, i64 target, unsigned refund)

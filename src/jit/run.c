@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/mix.h"
 #include "cpu/fp.h"
 #include "cpu/interp.h"
 #include "jit/jit.h"
@@ -22,50 +23,35 @@ static u32 hot(const struct cpu *cpu)
 
 // ---- Finding code ---------------------------------------------------------------------------
 
-static void jumps_flush(struct cpu *cpu)
+static void links_flush(struct cpu *cpu, const struct jit_cache *c)
 {
     struct native *n = &cpu->native;
-    const struct jit_cache *c = cpu->store->jit;
     for (u32 i = 0; i < n->nlinked; i++)
         n->link[n->linked[i]] = cache_run_address(c, c->unlinked);
     n->nlinked = 0;
-    bool all = n->nfilled > CPU_JUMPS;
-    u32 count = all ? CPU_JUMPS : n->nfilled;
-    for (u32 i = 0; i < count; i++)
-        n->jumps[all ? i : n->filled[i]].pc = ~0UL; // no pc is odd
-    n->nfilled = 0;
 }
 
 // Forgets what may not be so any more.
 static void jumps_check(struct cpu *cpu, const struct jit_cache *c)
 {
     struct native *n = &cpu->native;
-    if (likely(n->generation[0] == cpu->tlb.generation && n->generation[1] == c->generation))
+    u64 space = cpu->mm->code_space;
+    if (likely(n->code_space == space && n->generation == c->generation))
         return;
-    jumps_flush(cpu);
-    n->generation[0] = cpu->tlb.generation;
-    n->generation[1] = c->generation;
+    links_flush(cpu, c);
+    n->code_space = space;
+    n->generation = c->generation;
+    n->tag = mix_u64(space + mix_u64(c->generation)) & ~1UL; // code is at even addresses
 }
 
-static void jumps_set(struct native *n, u32 i, struct native_jump jump)
-{
-    if (n->jumps[i].pc == ~0UL) {
-        if (n->nfilled < CPU_JUMPS)
-            n->filled[n->nfilled++] = (u16)i;
-        else
-            n->nfilled = CPU_JUMPS + 1;
-    }
-    n->jumps[i] = jump;
-}
-
-// What is pushed out moves next door, where the thunk `miss` looks.
 static void jumps_enter(struct cpu *cpu, gva_t pc, const u8 *host)
 {
     struct native *n = &cpu->native;
-    u32 i = cpu_jump_slot(pc);
-    if (n->jumps[i].pc != ~0UL && n->jumps[i].pc != pc)
-        jumps_set(n, i ^ 1, n->jumps[i]);
-    jumps_set(n, i, (struct native_jump){.pc = pc, .host = host});
+    u64 key = pc + n->tag;
+    struct native_jump *jump = &n->jumps[cpu_jump_slot(key)];
+    if (jump->key != key && jump->host)
+        n->jumps[cpu_jump_more(jump->key)] = *jump;
+    *jump = (struct native_jump){.key = key, .host = host};
 }
 
 static void link_enter(struct cpu *cpu, struct jit_cache *c, gva_t pc, const u8 *host)
@@ -227,8 +213,8 @@ static int help(struct cpu *cpu, u64 value, u32 info)
         return help_step(cpu, pc, info, refund);
     if (kind == HELP_TRAP)
         return leave(cpu, pc, refund, (struct trap){.kind = info >> 20 & 31});
-    if (kind == HELP_MISS)
-        pc = value & ~1UL; // "setting the least-significant bit of the result to zero"
+    if (kind == HELP_MISS) // "setting the least-significant bit of the result to zero"
+        pc = (info >> 20 & 31 ? value : value - cpu->native.tag) & ~1UL;
     u64 thrown_away = c->generation;
     const u8 *host = find_code(cpu, c, pc);
     if (!host)
@@ -270,8 +256,7 @@ static struct jit_hart *hart_of(struct cpu *cpu, struct jit_cache *c)
     for (u32 i = 0; i < CPU_LINKS; i++)
         cpu->native.link[i] = cache_run_address(c, c->unlinked);
     cpu->native.nlinked = 0;
-    cpu->native.nfilled = CPU_JUMPS + 1;
-    jumps_flush(cpu);
+    cpu->native.generation = c->generation - 1; // jumps_check is to choose a tag
     for (u32 i = 0; i < 64; i++)
         cpu->native.fflags_of[i] = (u8)((i & 1 ? FP_NV : 0) | (i & 4 ? FP_DZ : 0) |
                                         (i & 8 ? FP_OF : 0) | (i & 16 ? FP_UF : 0) |

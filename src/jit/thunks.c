@@ -16,13 +16,20 @@ static void emit_enter(struct x86 *e)
     x86_op_rr(e, X86_jmp_m, 0, RAX);
 }
 
-void thunks_emit_slot(struct x86 *e)
+// ecx = (eax ^ eax >> shift) >> 1 modulo `entries`, as a distance.
+static void emit_slot(struct x86 *e, unsigned shift, u32 entries)
 {
     x86_op_rr(e, X86_mov_rm32, RCX, RAX);
-    x86_op_ri(e, X86_shr_mi32, RCX, 12);
+    x86_op_ri(e, X86_shr_mi32, RCX, shift);
     x86_op_rr(e, X86_xor_rm32, RCX, RAX);
     x86_op_ri(e, X86_shl_mi32, RCX, 3);
-    x86_op_ri(e, X86_and_mi32, RCX, (CPU_JUMPS - 1) << 4);
+    x86_op_ri(e, X86_and_mi32, RCX, (i64)(entries - 1) * (i64)sizeof(struct native_jump));
+}
+
+void thunks_emit_key(struct x86 *e)
+{
+    x86_op_rm(e, X86_add_rm64, RAX, CPU_FIELD(native.tag));
+    emit_slot(e, 12, CPU_JUMPS); // cpu_jump_slot()
 }
 
 // rax: a value, ecx: info, on the stack: where to go on.
@@ -31,13 +38,12 @@ static void emit_help(struct x86 *e, struct jit_cache *c)
     c->help = e->at;
     x86_op_rm(e, X86_pop_m, 0, CPU_FIELD(native.resume));
     u8 *over = x86_branch(e, X86_jmp, NULL);
-    c->miss = e->at; // rax: a guest address, not where it should be in native.jumps
-    i32 jumps = CPU_OFFSET(native.jumps);
-    thunks_emit_slot(e);
-    x86_op_ri(e, X86_xor_mi32, RCX, 16);
-    x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, jumps));
+    c->miss = e->at; // rax: a key that is not where it should be in native.jumps
+    i32 more = CPU_OFFSET(native.jumps[CPU_JUMPS]);
+    emit_slot(e, 16, CPU_JUMPS_MORE); // cpu_jump_more()
+    x86_op_rm(e, X86_cmp_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, more));
     u8 *ask = x86_branch(e, X86_j_ne, NULL);
-    x86_op_rm(e, X86_jmp_m, 0, x86_mem_index(REGS_CPU, RCX, 0, jumps + 8));
+    x86_op_rm(e, X86_jmp_m, 0, x86_mem_index(REGS_CPU, RCX, 0, more + 8));
     c->unlinked = e->at; // rax: a guest address, whose number leads here
     x86_op_ri(e, X86_mov_i32, RCX, help_info(HELP_MISS, 1, 0, 0));
     u8 *over_too = x86_branch(e, X86_jmp, NULL);

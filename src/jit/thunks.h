@@ -32,8 +32,8 @@ static inline u32 help_info(enum help kind, unsigned reg, unsigned refund, unsig
 
 bool thunks_emit(struct jit_cache *c, u8 *end);
 
-// ecx = the distance of native.jumps' entry for the guest address in rax.
-void thunks_emit_slot(struct x86 *e);
+// rax: a guest address, and then its key in native.jumps; ecx = the distance of its entry there.
+void thunks_emit_key(struct x86 *e);
 
 // Enters translated code at `host`; comes back with cpu->native.trap set.
 void thunks_enter(const struct jit_cache *c, struct cpu *cpu, const u8 *host);

@@ -82,6 +82,13 @@ static enum mm_fault backing_frame(struct mm *m, const struct region *g, gva_t v
     return FAULT_NONE;
 }
 
+// (M4) A page that has another frame now, or its first. `executed`: the one before was.
+static void page_came(struct mm *m, const struct region *g, bool executed)
+{
+    if (executed || (g->prot & MM_EXEC && m->code_shared))
+        mm_code_moved(m);
+}
+
 // A hole in a mapping with a backing: the entry points at the backing's frame.
 static enum mm_fault fill_from_backing(struct mm *m, const struct region *g, gva_t va, frame_t *f)
 {
@@ -94,6 +101,7 @@ static enum mm_fault fill_from_backing(struct mm *m, const struct region *g, gva
         return FAULT_NOMEM;
     }
     *slot = pte_make(*f, g->flags & REGION_SHARED ? PTE_SHARED : 0);
+    page_came(m, g, false);
     m->touched++;
     m->stats->file_fills++;
     return FAULT_NONE;
@@ -121,6 +129,7 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         if (fault)
             return fault;
     }
+    bool executed = frame_executed(&s->meta[from]);
     if (from == FRAME_ZERO) {
         if (frame_zeroed(s, &f))
             return FAULT_NOMEM;
@@ -132,7 +141,7 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         }
         memcpy(frame_data(s, f), frame_data(s, from), PAGE_SIZE);
         m->stats->frames_copied++;
-        if (frame_executed(&s->meta[from]) && m->tlb) { // who runs it is to run the copy from here on
+        if (executed && m->tlb) { // who runs it is to run the copy from here on
             tlb_revoke_exec(m->tlb);
             store_code_lost(s);
         }
@@ -140,6 +149,7 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
         if (*slot)
             frame_put(s, pte_frame(*slot));
     }
+    page_came(m, g, executed);
     m->touched += *slot == 0;
     *slot = pte_make(f, from == FRAME_ZERO ? 0 : PTE_COPIED);
     *out = f;

@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "host/clock.h"
+#include "host/file.h"
 #include "host/memory.h"
 #include "mm/pagecache.h"
 #include "mm/pagetable.h"
@@ -83,6 +85,8 @@ int store_new(struct store **out, u64 memory_limit)
         mem_free(s);
         return r;
     }
+    if (host_random(&s->code_spaces, sizeof s->code_spaces))
+        s->code_spaces = host_monotonic();
     s->free_head = FRAME_NONE;
     s->meta[FRAME_ZERO].refs = ~0u; // pinned
     s->fresh = 1;

@@ -56,6 +56,7 @@ struct store {
     struct budget budget; // what the kernel keeps for programs besides frames
     frame_t free_head;
     u64 serial;     // of the address spaces and backings made so far
+    u64 code_spaces; // state of the sequence that mm.code_space is from; the host's randomness began it
     u64 code_epoch; // grows when decoded code is dropped or its page copied: an engine inside it must leave
     void (*code_free)(struct store *s, void *code); // set by the engine; NULL = no code is attached
     void *code_arena;                               // the interpreter's own

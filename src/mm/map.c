@@ -12,10 +12,15 @@
 #define MAP_BOTTOM 0x10000UL          // nothing is mapped below unless asked for by MAP_FIXED
 #define MAP_GAP (256UL << 20)         // left for the stack below MM_TOP
 
-static void flush(struct mm *m)
+// Before [from, to) changes. `prot`: what it is going to be.
+static void flush(struct mm *m, gva_t from, gva_t to, u32 prot)
 {
     if (m->tlb)
-        tlb_flush(m->tlb);
+        tlb_flush_range(m->tlb, from, to);
+    for (u32 i = regions_after(m->regions, from); i < m->regions->count && m->regions->at[i].start < to; i++)
+        prot |= m->regions->at[i].prot;
+    if (prot & MM_EXEC)
+        mm_code_moved(m); // (M4)
 }
 
 // The highest gap of `length` bytes below `below`.
@@ -85,14 +90,16 @@ int mm_map(struct mm *m, const struct map_request *q, gva_t *out)
         u32 i = regions_after(m->regions, at);
         if (q->noreplace && i < m->regions->count && m->regions->at[i].start < at + q->length)
             return -EEXIST;
+        flush(m, at, at + q->length, q->prot);
         int r = pt_unmap(m->store, m->stats, &m->root, at, at + q->length);
         if (r)
             return r;
-        flush(m);
     } else {
         int r = find_place(m, q, &at);
         if (r)
             return r;
+        if (q->prot & MM_EXEC)
+            mm_code_moved(m);
     }
     struct region g = {.start = at, .end = at + q->length, .page = q->page,
                        .backing = q->backing, .flags = q->flags, .prot = q->prot};
@@ -113,9 +120,10 @@ int mm_unmap(struct mm *m, gva_t addr, u64 length)
     if (i == m->regions->count || m->regions->at[i].start >= addr + n)
         return 0;
     int r = region_split_allowed(m, addr, addr + n);
-    if (r == 0)
-        r = pt_unmap(m->store, m->stats, &m->root, addr, addr + n);
-    flush(m);
+    if (r)
+        return r;
+    flush(m, addr, addr + n, 0);
+    r = pt_unmap(m->store, m->stats, &m->root, addr, addr + n);
     return r ? r : region_replace(m, addr, addr + n, NULL);
 }
 
@@ -132,7 +140,7 @@ int mm_protect(struct mm *m, gva_t addr, u64 length, u32 prot)
          i < m->regions->count && m->regions->at[i].start < addr + n; i++)
         if (prot & MM_WRITE && m->regions->at[i].flags & REGION_NOWRITE)
             return -EACCES;
-    flush(m);
+    flush(m, addr, addr + n, prot);
     return region_change(m, addr, addr + n, 0, 0, prot);
 }
 
@@ -170,8 +178,8 @@ static int remap_move(struct mm *m, struct region g, gva_t old, u64 old_length, 
             backing_put(m->store, g.backing);
         return r;
     }
+    flush(m, old, old + moved, g.prot);
     r = move_pages(m, old, to, moved);
-    flush(m);
     if (r) {
         int undone = mm_unmap(m, to, new_length);
         return undone ? undone : r;
@@ -217,7 +225,7 @@ int mm_remap(struct mm *m, gva_t old, u64 old_length, u64 new_length, bool may_m
 
 int mm_discard(struct mm *m, gva_t addr, u64 length)
 {
-    flush(m);
+    flush(m, addr, addr + length, 0);
     return pt_unmap(m->store, m->stats, &m->root, addr, addr + length);
 }
 
@@ -246,7 +254,7 @@ void mm_truncate(struct mm *m, const struct backing *b, u64 pages)
         if (g.backing != b || g.page + ((g.end - g.start) >> PAGE_SHIFT) <= pages)
             continue;
         gva_t from = pages > g.page ? g.start + ((pages - g.page) << PAGE_SHIFT) : g.start;
-        flush(m);
+        flush(m, from, g.end, 0);
         if (pt_unmap(m->store, m->stats, &m->root, from, g.end))
             return; // no memory for the path: the pages stay, as private copies would
     }

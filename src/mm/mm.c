@@ -5,12 +5,19 @@
 
 #include "base/alloc.h"
 #include "base/forking.h"
+#include "base/mix.h"
 #include "base/panic.h"
 #include "base/stats.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
 #include "mm/pagetable.h"
 #include "mm/tlb.h"
+
+void mm_code_moved(struct mm *m)
+{
+    m->code_space = mix_next(&m->store->code_spaces);
+    m->code_shared = false;
+}
 
 int mm_new(struct store *s, struct stats *stats, struct mm **out)
 {
@@ -20,6 +27,7 @@ int mm_new(struct store *s, struct stats *stats, struct mm **out)
     m->holders = 1;
     m->serial = ++s->serial;
     m->store = s;
+    mm_code_moved(m);
     m->stats = stats;
     m->stack_limit = 8UL << 20;
     m->data_limit = m->as_limit = ~0ULL;
@@ -80,6 +88,7 @@ static int duplicate(struct mm *parent, bool eager, bool advised, struct mm **ou
         return -ENOMEM;
     if (parent->tlb)
         tlb_revoke_writes(parent->tlb);
+    parent->code_shared = true;
     *m = *parent;
     m->holders = 1;
     m->serial = ++m->store->serial;
@@ -88,6 +97,8 @@ static int duplicate(struct mm *parent, bool eager, bool advised, struct mm **ou
     m->locked = false;
     m->lock_future = 0;
     m->regions->refs++;
+    if (eager || advised)
+        mm_code_moved(m);
     if (eager) {
         int r = pt_copy_all(m->store, m->stats, parent->root, &m->root);
         if (r) {
@@ -129,6 +140,7 @@ int mm_forget_shared(struct mm *m)
         return 0;
     if (m->tlb)
         tlb_flush(m->tlb);
+    mm_code_moved(m);
     for (u32 i = 0; i < m->regions->count && r == 0; i++) {
         const struct region *g = &m->regions->at[i];
         if (g->flags & REGION_SHARED && backing_per_machine(g->backing))
@@ -146,6 +158,7 @@ struct mm *mm_machine_fork(struct forking *f, struct mm *from, struct stats *sta
             m->holders++;
         return m;
     }
+    from->code_shared = true;
     m = forking_dup(f, from, sizeof *m);
     forking_add(f, from, m);
     if (!m)

@@ -10,6 +10,9 @@
 // (M3) Anonymous shared memory belongs to one machine. A machine fork copies its backing (pagecache.h)
 //      and empties the mappings of it first, so that both machines find their own pages at the next
 //      touch. Shared mappings of files stay what they are: the file is the host's.
+// (M4) While its code_space stays the same, every executable page that has a frame keeps it, in all address spaces that
+//      have that number: so whoever has found code by it need not look again. A fork hands it on, until
+//      either of the two maps, fills or copies an executable page. It is random: no guest finds another's.
 #ifndef MM_MM_H
 #define MM_MM_H
 
@@ -56,6 +59,8 @@ struct mm {
     struct tlb *tlb;     // the TLB that caches this mm now, or NULL
     struct stats *stats; // the machine's counters
     struct mm_watch *watch; // of the running task; NULL = none
+    u64 code_space;      // (M4)
+    bool code_shared;    // (M4) another address space may have the same
     u32 last;            // index of the region found last
     bool eager;          // --fork=eager: fork copies everything at once
     bool advised;        // some region has MADV_DONTFORK or MADV_WIPEONFORK
@@ -85,6 +90,8 @@ MUST_CHECK int mm_copy(struct mm *parent, struct mm **out);
 MUST_CHECK int mm_forget_shared(struct mm *m);
 // The copy's address space, one more holder of it. NULL: f->error.
 struct mm *mm_machine_fork(struct forking *f, struct mm *from, struct stats *stats);
+// (M4) What was executable may be something else now.
+void mm_code_moved(struct mm *m);
 void mm_get(struct mm *m);
 void mm_put(struct mm *m); // the last holder's put frees it
 

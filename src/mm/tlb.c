@@ -6,6 +6,7 @@
 #include "host/file.h"
 
 #define OVERFLOWED (TLB_SIZE + 1)
+#define RANGE_MOST 256 // pages: beyond, forgetting everything is cheaper
 
 static void clear(struct tlb *t, u32 slot)
 {
@@ -68,14 +69,23 @@ void tlb_flush(struct tlb *t)
         clear(t, t->nfilled == OVERFLOWED ? i : t->filled[i]);
     t->nfilled = t->nwritten = 0;
     windows_clear(t, ALL_WINDOWS);
-    t->generation++;
+}
+
+void tlb_flush_range(struct tlb *t, gva_t from, gva_t to)
+{
+    if ((to - from) >> PAGE_SHIFT > RANGE_MOST) {
+        tlb_flush(t);
+        return;
+    }
+    for (gva_t va = from; va < to; va += PAGE_SIZE)
+        clear(t, slot_of(t, va)); // it may stay in the lists
+    windows_clear(t, ALL_WINDOWS);
 }
 
 void tlb_flush_page(struct tlb *t, gva_t va)
 {
     clear(t, slot_of(t, va)); // it may stay in the lists
     windows_clear_page(t, va);
-    t->generation++;
 }
 
 static void revoke(struct tlb *t, u32 slot, bool write)
@@ -98,7 +108,6 @@ void tlb_revoke_exec(struct tlb *t)
     u32 n = t->nfilled == OVERFLOWED ? TLB_SIZE : t->nfilled;
     for (u32 i = 0; i < n; i++)
         revoke(t, t->nfilled == OVERFLOWED ? i : t->filled[i], false);
-    t->generation++;
 }
 
 static void note(u16 *list, u32 *n, u32 slot)

@@ -45,7 +45,6 @@ struct tlb {
     struct tlb_entry entry[TLB_SIZE];
     struct mm *mm; // whose page table this caches; NULL = nobody's, and then it is empty
     u32 nfilled, nwritten; // (T4) TLB_SIZE + 1: overflowed
-    u32 generation;        // grows when an executable mapping may have changed (not by evictions)
     u16 filled[TLB_SIZE], written[TLB_SIZE];
     u64 windowed[(TLB_WINDOWS + 63) / 64]; // bits of the windows that may be filled
     struct tlb_window far[TLB_WINDOWS - TLB_NEAR];
@@ -70,6 +69,7 @@ static inline struct tlb_window *tlb_window(struct tlb *t, u32 i)
 
 void tlb_init(struct tlb *t);
 void tlb_flush(struct tlb *t);              // forgets everything
+void tlb_flush_range(struct tlb *t, gva_t from, gva_t to); // at least the pages between
 // Enters a page; exec and write exclude each other (T2).
 void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host);
 void tlb_flush_page(struct tlb *t, gva_t va);

@@ -421,12 +421,58 @@ static void written_by_another_process(void)
     CHECK_EXIT(pid, 0);
 }
 
+// Makes the function at `at` another one, each time in another way.
+static void change(unsigned *at, int how, int to)
+{
+    if (how == 1)
+        CHECK(mmap(at, PAGE, RWX, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at);
+    else if (how == 2)
+        CHECK_EQ(mprotect(at, PAGE, PROT_NONE) || mprotect(at, PAGE, RWX), 0);
+    else if (how == 3)
+        CHECK_EQ(madvise(at, PAGE, MADV_DONTNEED), 0);
+    put(at, to);
+    CHECK_EQ(call(at), to);
+}
+
+// What parent and child have found out about their code before the fork holds for both; from there on each
+// has its own, also where neither had a page yet.
+static void forked_and_apart(void)
+{
+    enum { PLACES = 4 };
+    unsigned *place[PLACES];
+    int there[2], back[2];
+    char turn = 0;
+    for (int i = 0; i < PLACES; i++)
+        place[i] = pages(1, MAP_PRIVATE);
+    for (int i = 0; i < PLACES / 2; i++) // the others stay empty
+        put(place[i], i);
+    CHECK_EQ(call(place[1]), 1);
+    CHECK(pipe(there) == 0 && pipe(back) == 0);
+    pid_t pid = check_fork();
+    int in = pid ? back[0] : there[0], out = pid ? there[1] : back[1];
+    for (int i = 0; i < 10 * PLACES; i++) {
+        unsigned *at = place[i % PLACES];
+        int mine = 2 * i + (pid != 0);
+        if (!pid)
+            CHECK_EQ(read(in, &turn, 1), 1);
+        change(at, i / PLACES % 4, mine);
+        CHECK_EQ(write(out, &turn, 1), 1);
+        if (pid)
+            CHECK_EQ(read(in, &turn, 1), 1); // the child has changed its own
+        CHECK_EQ(call(at), mine);
+        CHECK_EQ(call(at), mine);
+    }
+    if (!pid)
+        _exit(0);
+    CHECK_EXIT(pid, 0);
+}
+
 #define CASES                                                                                      \
     CASE(stores_and_fences), CASE(stores_over_itself), CASE(straddling_instruction),               \
         CASE(straddling_into_another_page), CASE(jump_to_another_page),                               \
         CASE(mprotect_to_and_from), CASE(another_page_at_the_address), CASE(mapped_files),         \
         CASE(forked), CASE(copied_by_data), CASE(shared_with_a_writer), CASE(written_by_calls),    \
-        CASE(written_by_another_process)
+        CASE(written_by_another_process), CASE(forked_and_apart)
 #else
 static void nothing(void)
 {
