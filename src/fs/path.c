@@ -43,7 +43,9 @@ static int opened_for_writing(struct fs *fs, int fd, struct abi_stat *s, u32 ofl
         return 0;
     if (fs->executing && fs->executing(fs->executing_arg, s->st_dev, s->st_ino))
         return -ETXTBSY;
-    if (!(oflags & ABI_O_TRUNC))
+    // Who just made a file has not changed it: its set-user-ID bits stay.
+    bool made = oflags & ABI_O_CREAT && !s->st_size && s->st_mode & (ABI_S_ISUID | ABI_S_ISGID);
+    if (!(oflags & ABI_O_TRUNC) || made)
         return 0;
     int r = host_ftruncate(fd, 0);
     return r ? r : host_fstat(fd, s);

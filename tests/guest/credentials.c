@@ -108,6 +108,33 @@ static void a_group_opens_files(void)
     CHECK_EQ(unlink(path), 0);
 }
 
+/* Who is nobody makes a file with a set-group-ID bit: it has it until somebody writes to it. */
+static void a_new_file_keeps_its_bits(void)
+{
+    char where[] = "/tmp/tine-bits-XXXXXX", name[sizeof where + 2];
+    struct stat st;
+    need_root();
+    CHECK(mkdtemp(where) != NULL);
+    CHECK_EQ(chown(where, 65534, 65534), 0);
+    snprintf(name, sizeof name, "%s/f", where);
+    pid_t pid = check_fork();
+    if (pid == 0) {
+        CHECK_EQ(setgid(65534), 0);
+        CHECK_EQ(setuid(65534), 0);
+        int fd = open(name, O_CREAT | O_TRUNC | O_WRONLY, 02711);
+        CHECK(fd >= 0);
+        CHECK_EQ(fstat(fd, &st), 0);
+        CHECK_EQ(st.st_mode & 07777, 02711);
+        CHECK_EQ(write(fd, "x", 1), 1);
+        CHECK_EQ(fstat(fd, &st), 0);
+        CHECK_EQ(st.st_mode & 07777, 0711);
+        _exit(0);
+    }
+    CHECK_EXIT(pid, 0);
+    CHECK_EQ(unlink(name), 0);
+    CHECK_EQ(rmdir(where), 0);
+}
+
 static void giving_up(void)
 {
     struct sets s = need_root(), now;
@@ -340,7 +367,8 @@ static void the_thread_that_forked(void)
 }
 
 static const struct check_case cases[] = {
-    CASE(groups), CASE(a_group_opens_files), CASE(giving_up), CASE(users_and_capabilities),
+    CASE(groups), CASE(a_group_opens_files),
+    CASE(a_new_file_keeps_its_bits), CASE(giving_up), CASE(users_and_capabilities),
     CASE(bounding_and_ambient), CASE(exec_recomputes), CASE(after_exec), CASE(arguments),
     CASE(not_pid_1),
     CASE(chosen_tid),
