@@ -314,6 +314,14 @@ int fs_stdio(struct fs *fs, int host_fd, file_t *out)
     return 0;
 }
 
+void fs_stdio_leave(struct fs *fs, file_t id)
+{
+    struct file *f = file_at(fs, id);
+    if (f->how & FILE_INHERITED)
+        f->host_fd = -1;
+    f->how = 0; // of a twin our own descriptor is left
+}
+
 int fs_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
 {
     *out = 0;

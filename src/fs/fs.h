@@ -300,6 +300,7 @@ MUST_CHECK int fs_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *
 // A descriptor that the process was started with. -EBADF when it is not open. The host descriptor
 // is closed with the last reference.
 MUST_CHECK int fs_stdio(struct fs *fs, int host_fd, file_t *out);
+void fs_stdio_leave(struct fs *fs, file_t id); // that shall not be: it stays open
 // A FIFO whose path_open (or file_reopen) answered -EAGAIN: 0 = the other side has come, go on with
 // *out; -EAGAIN = wait again. Give up with file_put.
 MUST_CHECK int file_open_done(struct fs *fs, file_t id);

@@ -115,21 +115,27 @@ static int give_resources(struct machine *m, struct task *t, const char *cwd)
     return r;
 }
 
-// Last of all, for a stream that is taken can be taken but once (ST1).
+// All of them or, without memory, none: a stream that is taken can be taken but once (ST1).
 static int give_streams(struct machine *m, struct task *t)
 {
+    file_t file[3];
     int r = 0;
-    for (u32 fd = 0; r == 0 && fd < 3; fd++) {
-        file_t file;
-        int opened = stream_open(m, fd, &file);
+    for (u32 fd = 0; fd < 3; fd++) {
+        int opened = stream_open(m, fd, &file[fd]);
+        if (opened)
+            file[fd] = 0; // closed at start: stays closed
         if (opened == -ENOMEM)
             r = opened;
-        if (opened)
-            continue; // closed at start: stays closed
-        r = fd_replace(m->fs, t->files, fd, file, false, 1024);
-        if (r)
-            file_put(m->fs, file);
     }
+    for (u32 fd = 0; r == 0 && fd < 3; fd++) {
+        if (!file[fd])
+            continue;
+        r = fd_replace(m->fs, t->files, fd, file[fd], false, 1024); // the first makes room for all
+        if (r == 0)
+            file[fd] = 0;
+    }
+    for (u32 fd = 0; fd < 3; fd++)
+        stream_undo(m, fd, file[fd]);
     return r;
 }
 

@@ -133,3 +133,10 @@ int stream_open(struct machine *m, u32 fd, file_t *out)
         return -EBADF;
     }
 }
+
+void stream_undo(struct machine *m, u32 fd, file_t file)
+{
+    if (file && m->stream[fd].kind == STREAM_TAKE && !m->main_group)
+        fs_stdio_leave(m->fs, file);
+    file_put(m->fs, file);
+}

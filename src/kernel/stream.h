@@ -9,5 +9,7 @@ void stream_attach(struct machine *m); // fills fs's row for those that are call
 void streams_again(struct machine *m);
 // A new description for descriptor `fd`. -EBADF: it is closed; -ENOMEM, -E... of the host
 MUST_CHECK int stream_open(struct machine *m, u32 fd, file_t *out);
+// As if it had not been: what was to be taken stays the owner's. 0: nothing.
+void stream_undo(struct machine *m, u32 fd, file_t file);
 
 #endif

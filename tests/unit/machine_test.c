@@ -35,6 +35,37 @@ static u64 allocations(const char *program, u64 fail_at)
     return 0;
 }
 
+// A start that fails takes none of the streams that it was given, and may be tried again.
+static int start_again(const char *program)
+{
+    struct machine_options o = {.memory = 64 << 20, .max_procs = 200, .seed = 1, .virtual_time = true};
+    char *argv[] = {(char *)program, NULL}, *envp[] = {NULL};
+    int failed = 0;
+    for (u64 n = 1; n <= 400; n++) {
+        struct machine *m;
+        int fd[3];
+        if (machine_new(&m, &o))
+            return -1;
+        for (int i = 0; i < 3; i++) {
+            fd[i] = open("/dev/null", O_RDWR);
+            m->stream[i] = (struct stream){.kind = STREAM_TAKE, .fd = fd[i]};
+        }
+        mem_fail_at(n);
+        int r = machine_start(m, program, argv, envp, NULL);
+        mem_fail_at(0);
+        bool open_still = fcntl(fd[0], F_GETFD) >= 0 && fcntl(fd[1], F_GETFD) >= 0 && fcntl(fd[2], F_GETFD) >= 0;
+        bool again = r == 0 || machine_start(m, program, argv, envp, NULL) == 0;
+        machine_free(m);
+        if (!open_still || !again || fcntl(fd[0], F_GETFD) >= 0 || fcntl(fd[2], F_GETFD) >= 0) {
+            fprintf(stderr, "FAIL machine_test: a start without allocation %lu (%d) takes its streams\n",
+                    (unsigned long)n, r);
+            exit(1);
+        }
+        failed += r != 0;
+    }
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
     const char *program = argc > 1 ? argv[1] : getenv("TINE_TEST_GUEST");
@@ -44,6 +75,7 @@ int main(int argc, char **argv)
         printf("skipped machine_test: no riscv64 program given\n");
         return 77;
     }
+    int starts = start_again(program);
     int out = dup(1), null = open("/dev/null", O_RDWR);
     dup2(null, 1);
     for (u64 n = first; n <= last; n += step) {
@@ -53,6 +85,7 @@ int main(int argc, char **argv)
         allocations(program, n);
     }
     dup2(out, 1);
-    printf("ok machine_test: %lu runs\n", (unsigned long)((last - first) / step + 1));
-    return 0;
+    printf("%s machine_test: %lu runs, %d starts failed\n", starts > 0 ? "ok" : "FAIL",
+           (unsigned long)((last - first) / step + 1), starts);
+    return starts <= 0;
 }
