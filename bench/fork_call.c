@@ -1,6 +1,9 @@
-// fork_call MIB ROUNDS: the fork call alone, from its entry to the parent's next instruction, with
-// MIB mebibytes resident. Forks come in batches of eight, whose children end afterwards.
+// fork_call MIB ROUNDS [SHARED]: the fork call alone, from its entry to the parent's next instruction, with
+// MIB mebibytes resident, and SHARED more of a memfd mapped. Forks come in batches of eight, whose children
+// end afterwards.
 #include "bench.h"
+
+#include <sys/mman.h>
 
 enum { BATCH = 8 };
 
@@ -12,6 +15,17 @@ int main(int argc, char **argv)
     double *libc = calloc(rounds, sizeof(double));
     unsigned char *memory = resident(mib << 20);
     double tick = tick_us();
+    size_t shared = argc > 3 ? strtoul(argv[3], NULL, 10) << 20 : 0;
+
+    if (shared) {
+        int fd = memfd_create("shared", 0);
+        if (fd < 0 || ftruncate(fd, (off_t)shared))
+            return 1;
+        char *p = mmap(NULL, shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+            return 1;
+        memset(p, 1, shared);
+    }
 
     for (size_t r = 0; r < rounds; r++) {
         uint64_t begin, end;
