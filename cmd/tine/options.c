@@ -101,6 +101,45 @@ static bool set_bind(struct command *c, char *value)
     return true;
 }
 
+// size=N or mode=M
+static bool set_tmpfs_option(struct tine_tmpfs *tmpfs, const char *word)
+{
+    char *end;
+
+    if (strncmp(word, "size=", 5) == 0)
+        return read_size(word + 5, &tmpfs->size) && tmpfs->size;
+    if (strncmp(word, "mode=", 5) != 0)
+        return false;
+    unsigned long mode = strtoul(word + 5, &end, 8);
+
+    tmpfs->mode = (uint32_t)mode;
+    return end != word + 5 && !*end && mode && mode <= 07777;
+}
+
+// DIR[:size=N,mode=M]
+static bool set_tmpfs(struct command *c, char *value)
+{
+    struct tine_tmpfs *tmpfs = &c->machine.tmpfses[c->machine.ntmpfses];
+    char *word = strchr(value, ':');
+    bool good = true;
+
+    if (c->machine.ntmpfses == TINE_MAX_TMPFSES || *value != '/')
+        return false;
+    if (word)
+        *word++ = '\0';
+    *tmpfs = (struct tine_tmpfs){.guest = value};
+    while (word && good) {
+        char *comma = strchr(word, ',');
+
+        if (comma)
+            *comma++ = '\0';
+        good = set_tmpfs_option(tmpfs, word);
+        word = comma;
+    }
+    c->machine.ntmpfses++;
+    return good;
+}
+
 bool options_set_prefix(struct command *c, char *value)
 {
     c->machine.prefix = value;
@@ -408,6 +447,7 @@ const char *options_getenv(const struct command *c, const char *name)
 static const struct option options[] = {
     {"--root", VALUE_NEEDED, set_root, "DIR", "this directory is / for the program"},
     {"--bind", VALUE_NEEDED, set_bind, "HOST:GUEST[:ro]", "show the host's HOST as GUEST"},
+    {"--tmpfs", VALUE_NEEDED, set_tmpfs, "DIR[:size=N,mode=M]", "an empty file system in the machine's memory on DIR"},
     {"--read-only", VALUE_NONE, set_read_only, NULL, "the root cannot be changed (binds can)"},
     {"--net", VALUE_NEEDED, set_net, "host|none", "internet sockets; the default under --root is none"},
     {"--confine", VALUE_NEEDED, set_confine, "auto|require|off",

@@ -44,6 +44,7 @@ extern "C" {
 
 #define TINE_VERSION "0.1.0"
 #define TINE_MAX_BINDS 16
+#define TINE_MAX_TMPFSES 16
 
 struct tine_machine;
 
@@ -73,6 +74,14 @@ enum tine_net {
 struct tine_bind {
     const char *host, *guest;
     bool read_only;
+};
+
+// An empty file system in the machine's memory: what is written there never reaches the host, and is parted by
+// tine_machine_fork. It counts against options.memory. Binds may lie in it, and it in binds.
+struct tine_tmpfs {
+    const char *guest; // an absolute path; the directory need not exist
+    uint64_t size;     // bytes it may hold, 0 = as many as the machine's memory
+    uint32_t mode;     // of its root, 0 = 01777
 };
 
 // Where descriptor 0, 1 or 2 of a program leads.
@@ -150,6 +159,8 @@ struct tine_options {
     const char *prefix;  // absolute paths are looked up below it first; NULL = none
     struct tine_bind binds[TINE_MAX_BINDS];
     int nbinds;
+    struct tine_tmpfs tmpfses[TINE_MAX_TMPFSES];
+    int ntmpfses;
 };
 
 enum tine_end {

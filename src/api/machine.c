@@ -93,6 +93,8 @@ void tine_options_init(struct tine_options *options)
 
 static int translate(struct machine_options *to, const struct tine_options *from)
 {
+    if (from->ntmpfses < 0 || (size_t)from->ntmpfses > ARRAY_LEN(to->fs.tmpfses))
+        return -EINVAL;
     if (from->nbinds < 0 || (size_t)from->nbinds > ARRAY_LEN(to->fs.binds))
         return -EINVAL;
     *to = (struct machine_options){
@@ -125,7 +127,7 @@ static int translate(struct machine_options *to, const struct tine_options *from
         .net = from->net == TINE_NET_AUTO ? !from->root : from->net == TINE_NET_HOST,
         .random_layout = from->random_layout,
         .init = from->init,
-        .fs = {.root = from->root, .prefix = from->prefix, .nbinds = from->nbinds,
+        .fs = {.root = from->root, .prefix = from->prefix, .nbinds = from->nbinds, .ntmpfses = from->ntmpfses,
                .borrowed = !from->own_process, .read_only = from->read_only},
     };
     for (int i = 0; i < from->nbinds; i++)
@@ -133,6 +135,12 @@ static int translate(struct machine_options *to, const struct tine_options *from
             .host = from->binds[i].host,
             .guest = from->binds[i].guest,
             .ro = from->binds[i].read_only,
+        };
+    for (int i = 0; i < from->ntmpfses; i++)
+        to->fs.tmpfses[i] = (struct fs_tmpfs){
+            .guest = from->tmpfses[i].guest,
+            .size = from->tmpfses[i].size,
+            .mode = from->tmpfses[i].mode,
         };
     return 0;
 }

@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "host/confine.h"
 
 static int allow_mounts(struct fs *fs, struct confine *c)
 {
-    for (u32 i = 0; i < fs->nmounts; i++) {
-        const struct mount *m = &fs->mounts[i];
-        int r = m->fd < 0 ? 0 : confine_allow(c, m->fd, m->ro ? CONFINE_READ_TREE : CONFINE_TREE);
+    for (u32 id = 0; (id = pool_next(&fs->mounts, id));) {
+        const struct mount *m = mount_at(fs, id);
+        int r = m->fd < 0 ? 0 : confine_allow(c, m->fd, m->locked_ro ? CONFINE_READ_TREE : CONFINE_TREE);
         if (r)
             return r;
     }
@@ -33,7 +34,7 @@ static int allow_inherited(struct fs *fs, struct confine *c)
 int fs_confine(struct fs *fs, bool net)
 {
     struct confine c;
-    if (fs->mounts[0].whole)
+    if (fs->whole)
         return -EINVAL; // there is nothing to be confined to
     int r = confine_begin(&c, net);
     if (r)

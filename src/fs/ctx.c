@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/forking.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/tmpfs.h"
 #include "host/file.h"
 
@@ -14,11 +15,11 @@ static void content_put(struct fs *fs, struct fsctx_content *c)
         return;
     file_put(fs, c->cwd);
     file_put(fs, c->root);
+    mntns_put(fs, c->ns);
     mem_free(c);
 }
 
-// Makes the content ours alone.
-static int content_own(struct fs *fs, struct fsctx *c)
+int fsctx_own(struct fs *fs, struct fsctx *c)
 {
     if (c->c->refs == 1)
         return 0;
@@ -29,6 +30,7 @@ static int content_own(struct fs *fs, struct fsctx *c)
     own->refs = 1;
     file_get(fs, own->cwd);
     file_get(fs, own->root);
+    mntns_get(fs, own->ns);
     c->c->refs--;
     c->c = own;
     ++*fs->fsctx_copied;
@@ -60,12 +62,13 @@ int fsctx_new(struct fs *fs, const char *cwd, struct fsctx **out)
     c->c = content;
     content->refs = 1;
     content->umask = fs->umask;
+    content->ns = mount_at(fs, 1)->ns;
+    mntns_get(fs, content->ns);
     r = walk(fs, NULL, 0, "/", WALK_PLAIN, ABI_O_PATH | ABI_O_DIRECTORY, 0, &at);
-    if (r == 0)
-        r = host_fstat(at.fd, &s);
-    if (r)
-        goto failed;
-    r = file_adopt(fs, at.fd, &s, ABI_O_PATH | ABI_O_DIRECTORY, at.mount, &content->root);
+    if (r == 0 && at.kind == FOUND_TMP)
+        r = tmp_open(fs, at.inode, at.name, ABI_O_PATH, 0, at.mount, false, &content->root);
+    else if (r == 0 && (r = host_fstat(at.fd, &s)) == 0)
+        r = file_adopt(fs, at.fd, &s, ABI_O_PATH | ABI_O_DIRECTORY, at.mount, &content->root);
     if (r)
         goto failed;
     file_get(fs, content->root);
@@ -82,6 +85,8 @@ int fsctx_new(struct fs *fs, const char *cwd, struct fsctx **out)
     *out = c;
     return 0;
 failed:
+    if (content)
+        mntns_put(fs, content->ns);
     mem_free(content);
     mem_free(c);
     return r;
@@ -156,7 +161,7 @@ void fsctx_drop(struct fsctx *c)
 // Takes over a reference to `dir` as the new cwd or root.
 static int set_dir(struct fs *fs, struct fsctx *c, file_t dir, bool root)
 {
-    int r = content_own(fs, c);
+    int r = fsctx_own(fs, c);
     if (r) {
         file_put(fs, dir);
         return r;
@@ -261,7 +266,7 @@ int fsctx_umask(struct fs *fs, struct fsctx *c, u32 mask, u32 *old)
     *old = c->c->umask;
     if ((mask & 0777) == *old)
         return 0;
-    int r = content_own(fs, c);
+    int r = fsctx_own(fs, c);
     if (r == 0)
         c->c->umask = mask & 0777;
     return r;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/budget.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/tty.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
@@ -123,7 +124,7 @@ static int tty_open(struct fs *fs, u32 oflags, u32 mount, file_t *out)
         return r;
     }
     file_at(fs, *out)->host_fd = fd;
-    file_at(fs, *out)->mount = mount;
+    file_set_mount(fs, file_at(fs, *out), mount);
     return 0;
 }
 
@@ -154,7 +155,7 @@ int dev_open(struct fs *fs, u32 dev, u32 oflags, u32 mount, file_t *out)
     }
     struct file *f = file_at(fs, *out);
     f->object = dev;
-    f->mount = mount;
+    file_set_mount(fs, f, mount);
     f->path = name;
     return 0;
 }
@@ -289,9 +290,9 @@ static void add_ptys(struct fs *fs, struct strbuf *names, int fd)
 void synth_names(struct fs *fs, const struct file *f, struct strbuf *names)
 {
     struct mount *own = mount_at(fs, f->mount ? f->mount : 1);
-    for (u32 i = 1; i < fs->nmounts; i++) {
-        struct mount *m = &fs->mounts[i];
-        if (m->parent == f->mount && m->parent_dev == f->dev && m->parent_ino == f->ino)
+    for (u32 i = own->first; i; i = mount_at(fs, i)->next) {
+        const struct mount *m = mount_at(fs, i);
+        if (m->name && m->parent_dev == f->dev && m->parent_ino == f->ino)
             add_name(names, 'd', m->name, f->host_fd);
     }
     if (own->kind == MOUNT_DEV && own->dev == f->dev && own->ino == f->ino)
@@ -310,9 +311,11 @@ static i64 dev_getdents(struct fs *fs, file_t id, struct uio *to)
         add_ptys(fs, &names, -1);
     } else {
         add_devices(&names, -1);
-        for (u32 i = 1; i < fs->nmounts; i++)
-            if (fs->mounts[i].parent == f->mount)
-                add_name(&names, 'd', fs->mounts[i].name, -1);
+        for (u32 m = mount_at(fs, f->mount)->first; m; m = mount_at(fs, m)->next) {
+            const char *name = mount_at(fs, m)->name;
+            if (name && !dev_find(name, strlen(name)))
+                add_name(&names, 'd', name, -1);
+        }
     }
     i64 r = names.failed ? -ENOMEM : synth_getdents(f, to, &names, true);
     strbuf_clear(&names);

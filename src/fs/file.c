@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/tmpfs.h"
 #include "fs/tty.h"
 #include "host/file.h"
@@ -112,12 +113,13 @@ int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out)
         return -EBADF;
     if (f->host_fd >= 0) {
         int r = host_fstatfs(f->host_fd, out);
-        if (r == 0 && f->mount && mount_at(fs, f->mount)->ro)
-            out->f_flags |= ABI_ST_VALID | ABI_ST_RDONLY;
+        if (r == 0)
+            mount_statfs(fs, f->mount, out);
         return r;
     }
     if (f->inode) {
         tmp_statfs(fs, f->inode, out);
+        mount_statfs(fs, f->mount, out);
         return 0;
     }
     *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = 255};
@@ -125,6 +127,9 @@ int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out)
                   : f->kind == FILE_PIPE ? ABI_PIPEFS_MAGIC
                   : f->kind == FILE_PROC || f->kind == FILE_PROCDIR ? ABI_PROC_SUPER_MAGIC
                                                                     : ABI_TMPFS_MAGIC;
+    if (out->f_type == ABI_PROC_SUPER_MAGIC && f->path && !strncmp(f->path, ".sys", 4))
+        out->f_type = ABI_SYSFS_MAGIC;
+    mount_statfs(fs, f->mount, out);
     return 0;
 }
 
@@ -185,7 +190,7 @@ static int changeable(struct fs *fs, const struct file *f)
 {
     if (!f)
         return -EBADF;
-    if (f->mount && mount_at(fs, f->mount)->ro)
+    if (mount_is_ro(fs, f->mount))
         return -EROFS;
     return f->host_fd >= 0 || f->inode ? 0 : f->kind == FILE_PROC || f->kind == FILE_PROCDIR ? -EPERM : 1;
 }
@@ -302,9 +307,13 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
         head = "anon_inode:[eventfd]";
     else if (f->kind == FILE_PTM || f->kind == FILE_PTS || f->kind == FILE_DEV || f->kind == FILE_PROC || f->kind == FILE_PROCDIR ||
              f->kind == FILE_PATH)
-        head = f->mount ? mount_at(fs, f->mount)->guest : "";
+        head = f->mount ? mount_guest(fs, f->mount) : "";
+    if (!head)
+        return -ENAMETOOLONG;
     if (f->mount && mount_at(fs, f->mount)->kind == MOUNT_PROC)
         tail = mount_below(fs, f->mount, tail);
+    else if (f->mount && mount_at(fs, f->mount)->kind == MOUNT_NODE)
+        tail = "";
     size_t nh = strlen(head), nt = strlen(tail);
     bool slash = nh && nt && f->kind != FILE_EVENT;
     if (nh + nt + 2 > sizeof(text) || nh + nt + slash + 1 > cap)
@@ -323,7 +332,7 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
     if (!f)
         return -EBADF;
     bool writes = (oflags & ABI_O_ACCMODE) != ABI_O_RDONLY || (oflags & ABI_O_TRUNC);
-    if (f->mount && mount_at(fs, f->mount)->ro && writes)
+    if (mount_is_ro(fs, f->mount) && writes)
         return -EROFS;
     if (f->inode)
         return tmp_open(fs, f->inode, f->name, oflags & ~ABI_O_CREAT, 0, f->mount, false, out);
@@ -370,7 +379,7 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
             return r;
         }
         file_at(fs, *out)->host_fd = fd;
-        file_at(fs, *out)->mount = 1;
+        file_set_mount(fs, file_at(fs, *out), 1);
         return 0;
     }
     return file_adopt(fs, fd, &s, oflags, f->mount, out);
@@ -408,6 +417,11 @@ i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_o
     if (put > 0 && to_offset)
         *to_offset += put;
     return put;
+}
+
+bool file_on_noexec(struct fs *fs, file_t id)
+{
+    return mount_has(fs, file_at(fs, id)->mount, ABI_MS_NOEXEC);
 }
 
 bool file_has_writer(struct fs *fs, u64 dev, u64 ino)

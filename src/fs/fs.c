@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "fs/hostfds.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/notify.h"
 #include "fs/tmpfs.h"
 #include "fs/tty.h"
@@ -164,6 +165,7 @@ void file_put(struct fs *fs, file_t id)
     }
     close_host(fs, f);
     budget_free(f->path);
+    mount_put(fs, f->mount);
     pool_free(&fs->files, id);
 }
 
@@ -231,7 +233,7 @@ int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 m
         return r;
     }
     bool device = type == ABI_S_IFBLK || (type == ABI_S_IFCHR && !dev_of_rdev(s->st_rdev));
-    if (device && !(flags & ABI_O_PATH) && !fs->mounts[0].whole) {
+    if (device && !(flags & ABI_O_PATH) && !fs->whole) {
         host_close(fd); // a device of the host, left in the root: not the guest's
         return -ENXIO;
     }
@@ -263,7 +265,7 @@ int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 m
     }
     struct file *f = file_at(fs, *out);
     f->host_fd = fd;
-    f->mount = mount;
+    file_set_mount(fs, f, mount);
     f->dev = s->st_dev;
     f->ino = s->st_ino;
     return 0;
@@ -295,7 +297,7 @@ int fs_stdio(struct fs *fs, int host_fd, file_t *out)
     struct file *f = file_at(fs, *out);
     f->host_fd = host_fd;
     f->how = FILE_INHERITED;
-    f->mount = 1;
+    file_set_mount(fs, f, 1);
     f->dev = s.st_dev;
     f->ino = s.st_ino;
     if (kind != FILE_TTY)

@@ -83,6 +83,7 @@ struct file {
 };
 
 struct fs;
+struct quota;
 
 // What to wait for: any of the channels, or the host descriptor (-1 = none) for host_events.
 struct wait_spec {
@@ -108,7 +109,8 @@ struct file_ops {
 // The bytes of files that are the machine's own (fs/tmpfs.h), so that a machine fork parts them. `memory` is the
 // kernel's number for those of one file. `n` > 0, and offset + n <= INT64_MAX.
 struct memory_ops {
-    int (*make)(void *arg, u64 dev, u64 ino, u32 *memory); // of a new file, which is empty
+    // Of a new file, which is empty; its pages count against `quota` (NULL: nothing).
+    int (*make)(void *arg, u64 dev, u64 ino, struct quota *quota, u32 *memory);
     void (*put)(void *arg, u32 memory);
     u64 (*size)(void *arg, u32 memory);
     i64 (*read)(void *arg, u32 memory, void *to, size_t n, u64 offset);
@@ -119,6 +121,7 @@ struct memory_ops {
     i64 (*seek)(void *arg, u32 memory, u64 offset, bool data); // SEEK_DATA, SEEK_HOLE
     u64 (*blocks)(void *arg, u32 memory);                      // st_blocks
     bool (*executing)(void *arg, u32 memory);                  // some process runs it
+    bool (*mapped)(void *arg, u32 memory);                     // some process maps it
     void (*space)(void *arg, u64 *pages, u64 *left);           // of the machine's memory
 };
 
@@ -130,7 +133,7 @@ struct fs_cred {
 };
 
 enum chan_kind { CHAN_PIPE_DATA = 1, CHAN_PIPE_SPACE, CHAN_PIPE_OPEN, CHAN_EVENT, CHAN_LOCK,
-                 CHAN_TTY_MASTER, CHAN_TTY_SLAVE, CHAN_INOTIFY,
+                 CHAN_TTY_MASTER, CHAN_TTY_SLAVE, CHAN_INOTIFY, CHAN_MOUNTS,
                  CHAN_KERNEL = 64 }; // from here on the kernel's
 #define CHAN(kind, id) ((u64)(kind) << 32 | (u32)(id))
 
@@ -139,11 +142,20 @@ struct fs_bind {
     bool ro;
 };
 
+// A file system in the machine's memory, empty at the start.
+struct fs_tmpfs {
+    const char *guest;
+    u64 size; // bytes, 0 = as large as the machine's memory
+    u32 mode; // of its root, 0 = 01777
+};
+
 struct fs_options {
     const char *root;   // --root: this host directory is /; NULL = the host's
     const char *prefix; // -L: absolute paths are looked up there first; NULL = none
     struct fs_bind binds[16];
     int nbinds;
+    struct fs_tmpfs tmpfses[16];
+    int ntmpfses;
     bool read_only; // the root is
     bool has_umask; // else the process's own umask is taken, and set to 0 for good; 022 if borrowed
     u32 umask;      // to start with
@@ -151,7 +163,6 @@ struct fs_options {
 };
 
 struct budget;
-struct mount;
 struct hostfds;
 struct forking;
 
@@ -209,10 +220,10 @@ struct fs {
     u32 memfds;              // the tmpfs that memfds are files of, 0 = not made yet
     u64 units;               // (T3)
     u32 notify_cookie;       // of the last rename that somebody was told of
-    struct mount *mounts;    // with prefix_fd: the same table in every copy
-    u32 *mounts_shared;      // how many copies have it; NULL = one
+    u64 mount_names;         // of the names of mount points, a bit each (fs/mount.h)
+    u64 mount_serial, mntns_serial, mount_changes;
+    u32 devtmpfs;            // root of the one that mount(2) shows, 0 = not made yet
     struct hostfds *hostfds; // descriptors that copies have together; NULL = none was made
-    u32 nmounts;
     u8 *bounce;    // fs_bounce
     bool cached;   // reads of host files that would wait for the disk answer -EFETCH
     struct {
@@ -220,6 +231,7 @@ struct fs {
         u64 offset, length;
     } fetch;       // what the last of them wanted
     int prefix_fd; // the directory of -L, or -1
+    bool whole;    // / is the host's: nothing is confined
     u32 umask;       // what the host had at the start
     u32 next_owner;  // lock owners handed out
     u64 next_ino;    // of pipes and the like
@@ -286,6 +298,7 @@ i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_o
 struct file_id {
     u64 dev, ino, size, mtime_ns, ctime_ns;
 };
+bool file_on_noexec(struct fs *fs, file_t id); // found in a mount that forbids to execute
 // Whether a description that can write names this host file.
 bool file_has_writer(struct fs *fs, u64 dev, u64 ino);
 MUST_CHECK int file_identity(struct fs *fs, file_t id, struct file_id *out); // -ENODEV: not mappable

@@ -86,21 +86,11 @@ struct fs *fs_copy(struct forking *f, struct fs *from)
 #include "fs/pools.def"
     fs->bounce = NULL;
     fs->name_bucket = budget_dup(f, from->name_bucket);
-    if (!from->mounts_shared) {
-        from->mounts_shared = mem_alloc(sizeof *from->mounts_shared);
-        if (!from->mounts_shared) {
-            budget_free(fs->name_bucket);
-            mem_free(fs);
-            f->error = -ENOMEM;
-            return NULL;
-        }
-        *from->mounts_shared = 1;
-    }
-    fs->mounts_shared = from->mounts_shared;
-    ++*fs->mounts_shared;
     fs->fdnodes_copied = fs->fsctx_copied = &fs->sink;
     f->fs = fs;
     hostfds_share(f, fs, from);
+    if (!hostfds_get(f, fs->prefix_fd))
+        fs->prefix_fd = -1;
 #define POOL(name) pool_copy(f, &fs->name, &from->name, &name##_pool);
 #include "fs/pools.def"
     return fs;

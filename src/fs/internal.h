@@ -6,6 +6,8 @@
 #include "fs/fs.h"
 #include "fs/path.h"
 
+#define PROC_DEV ABI_MAKEDEV(0, 4)
+#define SYS_DEV ABI_MAKEDEV(0, 22)
 #define BOUNCE (64u << 10) // bytes moved through our own memory at a time
 
 // Like uio_to and uio_from, but what fits before a fault is done and counted; -E... if nothing did.
@@ -50,35 +52,6 @@ void locks_release_file(struct fs *fs, file_t id);
 // Refuses the host's procfs (law L13): -EACCES.
 MUST_CHECK int fs_guard(struct fs *fs, int fd, u64 dev);
 
-enum mount_kind { MOUNT_HOST, MOUNT_PROC, MOUNT_DEV, MOUNT_PTS, MOUNT_TMP };
-
-// What is mounted where. Row 0 is the root; ids are row + 1.
-struct mount {
-    u8 kind;
-    bool ro, whole; // whole: the host's own /, nothing is confined
-    int fd;         // its root (O_PATH), -1 = synthetic
-    u64 dev, ino;   // identity of fd
-    u32 inode;      // MOUNT_TMP: its root, a reference
-    char *guest;    // absolute guest path without trailing slash ("" for the root)
-    const char *name; // last component of guest
-    const char *base; // MOUNT_PROC: the part of proc_ops's tree that it shows, "" = all of it
-    u32 parent;     // id of the mount that holds the mount point
-    int parent_fd;  // the directory in it (O_PATH), -1 = the parent's root is synthetic
-    u64 parent_dev, parent_ino;
-    u32 parent_inode; // the same, where the parent is a tmpfs
-};
-
-static inline struct mount *mount_at(struct fs *fs, u32 id)
-{
-    return &fs->mounts[id - 1];
-}
-
-const char *mount_below(struct fs *fs, u32 mount, const char *rel); // `rel` without the base
-MUST_CHECK int mounts_new(struct fs *fs, const struct fs_options *options);
-void mounts_free(struct fs *fs);
-u32 tmp_mount(struct fs *fs, u32 tmpfs); // the mount that shows all of it, 0 = none
-// The guest's path of a host descriptor found in `mount`.
-i64 mount_path(struct fs *fs, u32 mount, int fd, char *buf, size_t cap);
 // What a walk ends at.
 enum found_kind { FOUND_HOST = 1, FOUND_PROC, FOUND_DEV, FOUND_FILE, FOUND_TMP };
 struct found {
@@ -97,6 +70,12 @@ struct found {
 #define WALK_EMPTY 2u    // "" names the start itself
 #define WALK_PLAIN 4u    // without -L
 #define WALK_NAME 8u     // tell the guest path where it costs nothing (found.named)
+#define WALK_BENEATH 16u // openat2(2): RESOLVE_BENEATH, _IN_ROOT, _NO_SYMLINKS, _NO_MAGICLINKS, _NO_XDEV
+#define WALK_IN_ROOT 32u
+#define WALK_NO_LINKS 64u
+#define WALK_NO_MAGIC 128u
+#define WALK_NO_XDEV 256u
+#define WALK_SCOPED (WALK_BENEATH | WALK_IN_ROOT)
 MUST_CHECK int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
                     u32 oflags, u32 mode, struct found *out);
 // Takes the process's root off an absolute guest path: the length, -ENOENT when it lies outside.

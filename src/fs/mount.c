@@ -1,136 +1,290 @@
-// What is mounted where: the root, /proc, /dev, and the binds. The table is made at the start and
-// does not change; a mount point is known by the directory that holds it (device and inode) and its
-// name, so it need not exist in the host.
+// Rows of the mount table, and the tree that they form.
+#include "fs/mount.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/budget.h"
+#include "base/forking.h"
+#include "base/panic.h"
+#include "fs/hostfds.h"
 #include "fs/internal.h"
+#include "fs/mount_call.h"
 #include "fs/tmpfs.h"
 #include "host/file.h"
 
-#define AS_DIR (ABI_O_PATH | ABI_O_DIRECTORY)
+// ---- life ----------------------------------------------------------------------------------------
 
-static int identify(struct mount *m)
+int mount_new(struct fs *fs, enum mount_kind kind, u32 flags, const char *source, u32 *id)
 {
-    struct abi_stat s;
-    if (m->fd < 0)
-        return 0;
-    int r = host_fstat(m->fd, &s);
-    m->dev = s.st_dev;
-    m->ino = s.st_ino;
-    return r;
-}
-
-// Fills a row for `guest` (absolute, no trailing slash), whose parent is looked up in what is mounted
-// already. Takes fd over.
-static int mount_add(struct fs *fs, enum mount_kind kind, const char *guest, int fd, bool ro)
-{
-    struct found at = {.fd = -1};
-    struct abi_stat s = {0};
-    char up[ABI_PATH_MAX];
-    struct mount *m = &fs->mounts[fs->nmounts];
-    *m = (struct mount){.kind = (u8)kind, .ro = ro, .fd = fd, .base = "",
-                        .parent_fd = -1};
-    m->guest = mem_strdup(guest);
-    fs->nmounts++;
-    if (!m->guest)
-        return -ENOMEM;
-    char *slash = strrchr(m->guest, '/');
-    m->name = slash ? slash + 1 : "";
-    int r = identify(m);
-    if (r || fs->nmounts == 1)
-        return r;
-    snprintf(up, sizeof(up), "%.*s/", (int)(slash - m->guest), m->guest);
-    fs->nmounts--; // not to be found yet
-    r = walk(fs, NULL, 0, up, WALK_PLAIN, AS_DIR, 0, &at);
-    fs->nmounts++;
+    if (fs->mounts.live >= MOUNTS_MOST)
+        return -ENOSPC;
+    int r = pool_new(&fs->mounts, id);
     if (r)
         return r;
-    m->parent = at.mount;
-    if (at.kind == FOUND_HOST) {
-        m->parent_fd = at.fd;
-        r = host_fstat(at.fd, &s);
-        m->parent_dev = s.st_dev;
-        m->parent_ino = s.st_ino;
-        return r;
+    struct mount *m = mount_at(fs, *id);
+    *m = (struct mount){.kind = (u8)kind, .flags = flags & MOUNT_FLAGS, .refs = 1, .fd = -1, .parent_fd = -1,
+                        .serial = ++fs->mount_serial, .stale = true};
+    m->base = budget_strdup(fs->budget, "");
+    m->source = budget_strdup(fs->budget, source);
+    mount_update(fs, *id);
+    if (m->base && m->source)
+        return 0;
+    mount_put(fs, *id);
+    return -ENOMEM;
+}
+
+void mount_get(struct fs *fs, u32 id)
+{
+    if (!id)
+        return;
+    struct mount *m = mount_at(fs, id);
+    m->refs++;
+    m->expiring = false;
+}
+
+static void free_texts(struct mount *m)
+{
+    budget_free(m->base);
+    budget_free(m->guest);
+    budget_free(m->source);
+    budget_free(m->name);
+    budget_free(m->rel);
+}
+
+void mount_put(struct fs *fs, u32 id)
+{
+    if (!id)
+        return;
+    struct mount *m = mount_at(fs, id);
+    ASSERT_THAT(m->refs, "MT1");
+    if (--m->refs)
+        return;
+    while (m->first) // locked ones, that have stayed
+        mount_detach(fs, m->first);
+    fs_host_close(fs, m->fd);
+    u32 inode = m->inode;
+    free_texts(m);
+    pool_free(&fs->mounts, id);
+    if (inode)
+        inode_put(fs, inode);
+}
+
+void file_set_mount(struct fs *fs, struct file *f, u32 mount)
+{
+    f->mount = mount;
+    mount_get(fs, mount);
+}
+
+void mount_update(struct fs *fs, u32 id)
+{
+    struct mount *m = mount_at(fs, id);
+    m->ro = m->sb_ro || m->flags & ABI_MS_RDONLY;
+}
+
+static void copy_mount(struct forking *f, void *object)
+{
+    struct mount *m = object;
+    m->base = budget_dup(f, m->base);
+    m->guest = budget_dup(f, m->guest);
+    m->source = budget_dup(f, m->source);
+    m->name = budget_dup(f, m->name);
+    m->rel = budget_dup(f, m->rel);
+    if (!hostfds_get(f, m->fd))
+        m->fd = -1;
+    if (!hostfds_get(f, m->parent_fd))
+        m->parent_fd = -1;
+}
+
+static void drop_mount(void *fs, void *object)
+{
+    struct mount *m = object;
+    fs_host_close(fs, m->fd);
+    fs_host_close(fs, m->parent_fd);
+    free_texts(m);
+}
+
+const struct pool_kind mounts_pool = {sizeof(struct mount), copy_mount, drop_mount};
+
+// ---- the tree ------------------------------------------------------------------------------------
+
+void mount_point_clear(struct fs *fs, struct mount_point *at)
+{
+    fs_host_close(fs, at->fd);
+    if (at->inode)
+        inode_put(fs, at->inode);
+    budget_free(at->name);
+    budget_free(at->rel);
+    *at = (struct mount_point){.fd = -1};
+}
+
+// The names that a walk stops at, after one of them has gone.
+static void names_anew(struct fs *fs)
+{
+    fs->mount_names = 0;
+    for (u32 id = 0; (id = pool_next(&fs->mounts, id));) {
+        const struct mount *m = mount_at(fs, id);
+        if (m->name)
+            fs->mount_names |= mount_name_bit(m->name, strlen(m->name));
     }
-    found_clear(&at);
-    m->parent_inode = found_inode(fs, &at);
-    return at.kind == FOUND_DEV || m->parent_inode ? 0 : -EINVAL;
 }
 
-static int add_bind(struct fs *fs, const struct fs_bind *b)
+u32 mount_next(struct fs *fs, u32 id, u32 top)
 {
-    char guest[ABI_PATH_MAX];
-    size_t n = strlen(b->guest);
-    if (b->guest[0] != '/' || n >= sizeof(guest))
-        return -EINVAL;
-    memcpy(guest, b->guest, n + 1);
-    while (n && guest[n - 1] == '/')
-        guest[--n] = 0;
-    if (!n)
-        return -EINVAL; // the root is --root's
-    int fd = host_openat(HOST_CWD, b->host, ABI_O_PATH, 0);
-    return fd < 0 ? fd : mount_add(fs, MOUNT_HOST, guest, fd, b->ro);
+    const struct mount *m = mount_at(fs, id);
+    if (m->first)
+        return m->first;
+    for (; id != top; m = mount_at(fs, id)) {
+        if (m->next)
+            return m->next;
+        id = m->parent;
+    }
+    return 0;
 }
 
-// Under --root /dev/shm is the machine's own, whatever the root has there.
-static int add_shm(struct fs *fs)
+static void link_child(struct fs *fs, u32 parent, u32 id)
 {
-    u32 root;
-    int r = tmpfs_new(fs, 01777, &root);
-    if (r == 0)
-        r = mount_add(fs, MOUNT_TMP, "/dev/shm", -1, false);
-    if (r == 0)
-        mount_at(fs, fs->nmounts)->inode = root;
-    return r;
+    struct mount *m = mount_at(fs, id), *p = mount_at(fs, parent);
+    m->parent = parent;
+    m->next = 0;
+    m->prev = p->last;
+    *(m->prev ? &mount_at(fs, m->prev)->next : &p->first) = id;
+    p->last = id;
+    if (m->on_root)
+        p->over = id;
+}
+
+void mount_attach(struct fs *fs, u32 id, struct mount_point *at)
+{
+    struct mount *m = mount_at(fs, id);
+    m->on_root = at->on_root;
+    m->name = at->name;
+    m->rel = at->rel;
+    m->parent_fd = at->fd;
+    m->parent_dev = at->dev;
+    m->parent_ino = at->ino;
+    m->parent_inode = at->inode;
+    link_child(fs, at->mount, id);
+    for (u32 n = id; n; n = mount_next(fs, n, id)) {
+        mount_at(fs, n)->ns = mount_at(fs, at->mount)->ns;
+        mount_at(fs, n)->stale = true;
+    }
+    if (m->name)
+        fs->mount_names |= mount_name_bit(m->name, strlen(m->name));
+    *at = (struct mount_point){.fd = -1};
+}
+
+void mount_take(struct fs *fs, u32 id, struct mount_point *was)
+{
+    struct mount *m = mount_at(fs, id);
+    if (m->parent) {
+        struct mount *p = mount_at(fs, m->parent);
+        *(m->prev ? &mount_at(fs, m->prev)->next : &p->first) = m->next;
+        *(m->next ? &mount_at(fs, m->next)->prev : &p->last) = m->prev;
+        if (p->over == id)
+            p->over = 0;
+    }
+    *was = (struct mount_point){.mount = m->parent, .on_root = m->on_root, .fd = m->parent_fd, .dev = m->parent_dev,
+                                .ino = m->parent_ino, .inode = m->parent_inode, .name = m->name, .rel = m->rel};
+    m->name = m->rel = NULL;
+    m->parent = m->next = m->prev = m->parent_inode = m->ns = 0;
+    m->parent_fd = -1;
+    m->on_root = m->locked = false;
+    for (u32 n = id; n; n = mount_next(fs, n, id))
+        mount_at(fs, n)->stale = true;
+    names_anew(fs);
+}
+
+void mount_detach(struct fs *fs, u32 id)
+{
+    struct mount_point was;
+    mount_take(fs, id, &was);
+    mount_point_clear(fs, &was);
+    mount_put(fs, id);
+}
+
+bool mount_point_busy(struct fs *fs, int fd, u32 inode, const char *name, size_t len)
+{
+    struct abi_stat s = {0};
+    if (!(fs->mount_names & mount_name_bit(name, len)) || (!inode && host_fstat(fd, &s)))
+        return false;
+    for (u32 id = 0; (id = pool_next(&fs->mounts, id));) {
+        const struct mount *m = mount_at(fs, id);
+        if (m->name && strlen(m->name) == len && !memcmp(m->name, name, len) && !m->rel &&
+            m->parent_inode == inode && (inode || (m->parent_dev == s.st_dev && m->parent_ino == s.st_ino)))
+            return true;
+    }
+    return false;
+}
+
+void mount_statfs(struct fs *fs, u32 id, struct abi_statfs *out)
+{
+    static const u32 flags[][2] = {{ABI_MS_NOSUID, ABI_ST_NOSUID}, {ABI_MS_NODEV, ABI_ST_NODEV},
+                                   {ABI_MS_NOEXEC, ABI_ST_NOEXEC}, {ABI_MS_NOATIME, ABI_ST_NOATIME},
+                                   {ABI_MS_NODIRATIME, ABI_ST_NODIRATIME}, {ABI_MS_RELATIME, ABI_ST_RELATIME},
+                                   {ABI_MS_NOSYMFOLLOW, ABI_ST_NOSYMFOLLOW}};
+    out->f_flags = ABI_ST_VALID | (mount_is_ro(fs, id) ? ABI_ST_RDONLY : 0);
+    for (u32 i = 0; i < ARRAY_LEN(flags); i++)
+        out->f_flags |= mount_has(fs, id, flags[i][0]) ? flags[i][1] : 0;
+}
+
+static bool is_sys(const struct mount *m)
+{
+    return !strncmp(m->base, ".sys", 4);
+}
+
+bool mount_same_fs(struct fs *fs, u32 a, u32 b)
+{
+    const struct mount *m = mount_at(fs, a), *n = mount_at(fs, b);
+    if (m->kind != n->kind)
+        return false;
+    switch (m->kind) {
+    case MOUNT_HOST:
+        return m->dev == n->dev;
+    case MOUNT_TMP:
+        return inode_at(fs, m->inode)->tmpfs == inode_at(fs, n->inode)->tmpfs;
+    case MOUNT_PROC:
+        return is_sys(m) == is_sys(n);
+    default:
+        return true;
+    }
 }
 
 u32 tmp_mount(struct fs *fs, u32 tmpfs)
 {
     const struct tmpfs *t = pool_at(&fs->tmpfses, tmpfs);
-    for (u32 id = 1; id <= fs->nmounts; id++)
-        if (t->root && mount_at(fs, id)->inode == t->root)
+    for (u32 id = 0; t->root && (id = pool_next(&fs->mounts, id));)
+        if (mount_at(fs, id)->inode == t->root && mount_at(fs, id)->ns)
             return id;
     return 0;
 }
 
-int mounts_new(struct fs *fs, const struct fs_options *options)
+void mounts_changed(struct fs *fs)
 {
-    fs->mounts = mem_zalloc((size_t)(6 + options->nbinds) * sizeof(struct mount));
-    if (!fs->mounts)
-        return -ENOMEM;
-    int root = host_openat(HOST_CWD, options->root ? options->root : "/", AS_DIR, 0);
-    if (root < 0)
-        return root;
-    int r = mount_add(fs, MOUNT_HOST, "", root, options->read_only);
-    if (r)
-        return r;
-    fs->mounts[0].whole = !options->root;
-    r = mount_add(fs, MOUNT_PROC, "/proc", -1, false);
-    if (r == 0)
-        r = mount_add(fs, MOUNT_PROC, "/sys", -1, false);
-    if (r)
-        return r;
-    mount_at(fs, fs->nmounts)->base = ".sys";
-    int dev = host_openat(root, "dev", AS_DIR | ABI_O_NOFOLLOW, 0);
-    r = mount_add(fs, MOUNT_DEV, "/dev", dev < 0 ? -1 : dev, false);
-    if (r)
-        return r;
-    int pts = dev < 0 ? -1 : host_openat(dev, "pts", AS_DIR | ABI_O_NOFOLLOW, 0);
-    r = mount_add(fs, MOUNT_PTS, "/dev/pts", pts < 0 ? -1 : pts, false);
-    if (r == 0 && options->root)
-        r = add_shm(fs);
-    for (int i = 0; r == 0 && i < options->nbinds; i++)
-        r = add_bind(fs, &options->binds[i]);
-    if (r == 0 && options->prefix) {
-        fs->prefix_fd = host_openat(HOST_CWD, options->prefix, AS_DIR, 0);
-        if (fs->prefix_fd < 0)
-            r = fs->prefix_fd;
-    }
-    return r;
+    fs->mount_changes++;
+    fs_wake(fs, CHAN(CHAN_MOUNTS, 0));
+}
+
+// ---- paths ---------------------------------------------------------------------------------------
+
+// Whether its mount point lies in some directory below its parent's root, which may get another name.
+static bool is_deep(struct fs *fs, const struct mount *m)
+{
+    const struct mount *p = m->parent ? mount_at(fs, m->parent) : NULL;
+    if (!p || m->on_root || m->rel)
+        return false;
+    return m->parent_inode ? m->parent_inode != p->inode
+                           : m->parent_fd >= 0 && (m->parent_dev != p->dev || m->parent_ino != p->ino);
+}
+
+void mounts_renamed(struct fs *fs)
+{
+    bool deep = false;
+    for (u32 id = 0; !deep && (id = pool_next(&fs->mounts, id));)
+        deep = is_deep(fs, mount_at(fs, id));
+    for (u32 id = 0; deep && (id = pool_next(&fs->mounts, id));)
+        mount_at(fs, id)->stale = true;
 }
 
 const char *mount_below(struct fs *fs, u32 mount, const char *rel)
@@ -139,18 +293,44 @@ const char *mount_below(struct fs *fs, u32 mount, const char *rel)
     return rel[n] == '/' && n ? rel + n + 1 : rel + n;
 }
 
-void mounts_free(struct fs *fs)
+// The path of a mount whose parent's is known.
+static int make_guest(struct fs *fs, struct mount *m)
 {
-    if (fs->mounts_shared && --*fs->mounts_shared)
-        return;
-    mem_free(fs->mounts_shared);
-    for (u32 i = 0; i < fs->nmounts; i++) {
-        host_close(fs->mounts[i].fd);
-        host_close(fs->mounts[i].parent_fd);
-        mem_free(fs->mounts[i].guest);
+    char up[ABI_PATH_MAX] = "", path[2 * ABI_PATH_MAX];
+    const char *head = m->parent ? mount_at(fs, m->parent)->guest : "", *tail = m->name ? m->name : "";
+    i64 n = 0;
+    budget_free(m->guest);
+    m->guest = NULL;
+    if (!head)
+        return -ENAMETOOLONG;
+    if (m->rel)
+        tail = mount_below(fs, m->parent, m->rel);
+    else if (m->parent_inode)
+        n = tmp_path(fs, m->parent, m->parent_inode, 0, up, sizeof up);
+    else if (m->parent_fd >= 0)
+        n = mount_path(fs, m->parent, m->parent_fd, up, sizeof up);
+    if (n > 0)
+        head = up[1] ? up : "";
+    int len = snprintf(path, sizeof path, "%s%s%s", head, *tail ? "/" : "", tail);
+    if (n < 0 || len >= ABI_PATH_MAX)
+        return n < 0 ? (int)n : -ENAMETOOLONG;
+    m->guest = budget_strdup(fs->budget, path);
+    m->stale = !m->guest;
+    return m->guest ? 0 : -ENOMEM;
+}
+
+const char *mount_guest(struct fs *fs, u32 id)
+{
+    struct mount *m = mount_at(fs, id);
+    while (m->stale) { // the highest stale one first; each is made once
+        struct mount *top = m;
+        while (top->parent && mount_at(fs, top->parent)->stale)
+            top = mount_at(fs, top->parent);
+        top->stale = false;
+        if (make_guest(fs, top) && top != m)
+            return NULL;
     }
-    mem_free(fs->mounts);
-    host_close(fs->prefix_fd);
+    return m->guest;
 }
 
 i64 mount_path(struct fs *fs, u32 mount, int fd, char *buf, size_t cap)
@@ -160,7 +340,9 @@ i64 mount_path(struct fs *fs, u32 mount, int fd, char *buf, size_t cap)
     i64 n = host_fd_path(fd, host, sizeof(host));
     if (n < 0)
         return n;
-    const char *tail = host;
+    const char *tail = host, *guest = mount_guest(fs, mount);
+    if (!guest)
+        return -ENAMETOOLONG;
     if (!m->whole && host[0] == '/') {
         i64 nr = m->fd < 0 ? -ENOENT : host_fd_path(m->fd, root, sizeof(root));
         if (nr < 0)
@@ -173,7 +355,7 @@ i64 mount_path(struct fs *fs, u32 mount, int fd, char *buf, size_t cap)
     }
     if (tail[0] == '/' && !tail[1])
         tail = "";
-    int len = snprintf(buf, cap, "%s%s", tail[0] && tail[0] != '/' ? "" : m->guest, tail);
+    int len = snprintf(buf, cap, "%s%s", tail[0] && tail[0] != '/' ? "" : guest, tail);
     if (len == 0)
         len = snprintf(buf, cap, "/");
     return len < 0 || (size_t)len >= cap ? -ENAMETOOLONG : len;

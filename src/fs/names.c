@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/tmpfs.h"
 #include "host/file.h"
 
@@ -22,17 +23,11 @@ struct parent {
 static bool is_mount_point(struct fs *fs, u32 mount, const struct parent *p, size_t len)
 {
     const char *name = p->name;
-    struct abi_stat s = {0};
-    if (!p->inode && host_fstat(p->fd, &s))
-        return false;
-    struct mount *own = mount_at(fs, mount);
-    for (u32 i = 1; i < fs->nmounts; i++) {
-        struct mount *m = &fs->mounts[i];
-        if (m->parent == mount && strlen(m->name) == len && !memcmp(m->name, name, len) &&
-            m->parent_inode == p->inode && m->parent_dev == s.st_dev && m->parent_ino == s.st_ino)
-            return true;
-    }
-    return own->kind == MOUNT_DEV && own->dev == s.st_dev && own->ino == s.st_ino &&
+    const struct mount *own = mount_at(fs, mount);
+    struct abi_stat s;
+    if (mount_point_busy(fs, p->fd, p->inode, name, len))
+        return true;
+    return own->kind == MOUNT_DEV && !p->inode && host_fstat(p->fd, &s) == 0 && own->dev == s.st_dev && own->ino == s.st_ino &&
            (dev_find(name, len) || dev_link(name, len));
 }
 
@@ -142,7 +137,7 @@ int path_mknod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
         return r;
     // A device node is a way to the host's devices.
     bool device = type == ABI_S_IFBLK || (type == ABI_S_IFCHR && rdev);
-    if (device && !fs->mounts[0].whole)
+    if (device && !fs->whole)
         r = -EPERM;
     else if (p.inode)
         r = make(fs, &p, mode & ~c->c->umask, rdev, NULL);
@@ -212,6 +207,8 @@ int path_rename(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, 
         r = tmp_rename(fs, a.inode, a.name, a.len, b.inode, b.name, b.len, flags, a.name[a.len] || b.name[b.len]);
     else if (r == 0)
         r = host_renameat(a.fd, a.name, b.fd, b.name, flags);
+    if (r == 0)
+        mounts_renamed(fs);
     parent_clear(&a);
     parent_clear(&b);
     return r;
@@ -265,7 +262,7 @@ int path_link(struct fs *fs, struct fsctx *c, file_t dir1, const char *path1, fi
         if (r == -EACCES && a.synthetic)
             r = -EXDEV;
         if (r == 0)
-            r = a.dots || a.busy ? -EPERM : a.mount != b.mount ? -EXDEV
+            r = a.dots ? -EPERM : a.busy || a.mount != b.mount ? -EXDEV
                 : a.inode ? link_name(fs, &a, &b) : host_linkat(a.fd, a.name, b.fd, b.name);
     }
     parent_clear(&a);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "abi/tty.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/tmpfs.h"
 #include "host/file.h"
 
@@ -51,11 +52,33 @@ static int opened_for_writing(struct fs *fs, int fd, struct abi_stat *s, u32 ofl
     return r ? r : host_fstat(fd, s);
 }
 
+// What the mount says: devices may not be opened there, or nothing that is written to.
+static int mount_allows(struct fs *fs, const struct found *at, u32 oflags)
+{
+    struct abi_stat s;
+    bool writes = (oflags & ABI_O_ACCMODE) != ABI_O_RDONLY;
+    if (oflags & ABI_O_PATH || at->kind == FOUND_FILE)
+        return 0;
+    if (at->kind == FOUND_PROC)
+        return writes && mount_is_ro(fs, at->mount) ? -EROFS : 0;
+    if (!mount_has(fs, at->mount, ABI_MS_NODEV))
+        return 0;
+    s.st_mode = at->kind == FOUND_TMP ? inode_at(fs, at->inode)->mode
+                : at->kind == FOUND_DEV ? at->dev == DEV_DIR || at->dev == DEV_PTSDIR ? ABI_S_IFDIR : ABI_S_IFCHR : 0;
+    int r = at->kind == FOUND_HOST ? host_fstat(at->fd, &s) : 0;
+    u32 type = s.st_mode & ABI_S_IFMT;
+    return r ? r : type == ABI_S_IFCHR || type == ABI_S_IFBLK ? -EACCES : 0;
+}
+
 static int open_found(struct fs *fs, struct found *at, u32 oflags, u32 mode, bool nofollow, file_t *out)
 {
     struct abi_stat s;
     u32 proc_mode;
-    int r;
+    int r = mount_allows(fs, at, oflags);
+    if (r) {
+        found_clear(at);
+        return r;
+    }
     switch (at->kind) {
     case FOUND_HOST:
         r = host_fstat(at->fd, &s);
@@ -193,10 +216,14 @@ int path_access(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u3
     struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
     int fd = f ? f->host_fd : at.fd;
     u32 inode = found_inode(fs, &at);
-    if (inode) {
-        r = (mode & ABI_W_OK) && at.mount && mount_at(fs, at.mount)->ro ? -EROFS : mode ? tmp_may(fs, inode, mode) : 0;
+    bool noexec = mode & ABI_X_OK && mount_has(fs, at.mount, ABI_MS_NOEXEC) && stat_found(fs, &at, &s) == 0 &&
+                  (s.st_mode & ABI_S_IFMT) == ABI_S_IFREG;
+    if (noexec) {
+        r = -EACCES;
+    } else if (inode) {
+        r = (mode & ABI_W_OK) && mount_is_ro(fs, at.mount) ? -EROFS : mode ? tmp_may(fs, inode, mode) : 0;
     } else if (at.kind == FOUND_HOST || (f && fd >= 0)) {
-        if ((mode & ABI_W_OK) && at.mount && mount_at(fs, at.mount)->ro)
+        if ((mode & ABI_W_OK) && mount_is_ro(fs, at.mount))
             r = -EROFS;
         else if (mode)
             r = host_access(fd, mode, flags & ABI_AT_EACCESS);
@@ -256,7 +283,7 @@ static int changeable(struct fs *fs, struct fsctx *c, file_t dir, const char *pa
         return r;
     struct file *f = at->kind == FOUND_FILE ? file_at(fs, at->file) : NULL;
     int fd = f ? f->host_fd : at->fd;
-    if (at->mount && mount_at(fs, at->mount)->ro)
+    if (mount_is_ro(fs, at->mount))
         r = -EROFS;
     else if (found_inode(fs, at))
         return 0;
@@ -316,8 +343,6 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
         r = file_statfs(fs, at.file, out);
     } else if (at.kind == FOUND_HOST) {
         r = host_fstatfs(at.fd, out);
-        if (r == 0 && at.mount && mount_at(fs, at.mount)->ro)
-            out->f_flags |= ABI_ST_VALID | ABI_ST_RDONLY;
     } else if (at.kind == FOUND_TMP) {
         tmp_statfs(fs, at.inode, out);
     } else {
@@ -327,6 +352,8 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
                       : mount_at(fs, at.mount)->kind == MOUNT_PTS ? ABI_DEVPTS_SUPER_MAGIC
                                                                   : ABI_TMPFS_MAGIC;
     }
+    if (r == 0 && at.kind != FOUND_FILE)
+        mount_statfs(fs, at.mount, out);
     found_clear(&at);
     return r;
 }
@@ -374,15 +401,17 @@ int path_truncate(struct fs *fs, struct fsctx *c, const char *path, i64 size)
 static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
 {
     char room[DEV_NAME_ROOM];
-    const char *head = mount_at(fs, at->mount ? at->mount : 1)->guest, *tail = at->rel;
+    const char *head = mount_guest(fs, at->mount ? at->mount : 1), *tail = at->rel;
     if (at->kind == FOUND_HOST)
         return mount_path(fs, at->mount, at->fd, buf, cap);
     if (at->kind == FOUND_FILE)
         return file_path(fs, at->file, buf, cap);
     if (at->kind == FOUND_TMP)
         return tmp_path(fs, at->mount, at->inode, at->name, buf, cap);
+    if (!head)
+        return -ENAMETOOLONG;
     if (at->kind == FOUND_DEV)
-        tail = dev_name(at->dev, room);
+        tail = mount_at(fs, at->mount)->kind == MOUNT_NODE ? "" : dev_name(at->dev, room);
     else
         tail = mount_below(fs, at->mount, tail);
     size_t nh = strlen(head), nt = strlen(tail);
@@ -444,7 +473,7 @@ int path_exec(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
     } else {
         return at.kind == FOUND_TMP && inode_is(fs, at.inode, ABI_S_IFLNK) ? -ELOOP : -EACCES;
     }
-    if (file_at(fs, *out)->kind != FILE_HOST)
+    if (file_at(fs, *out)->kind != FILE_HOST || mount_has(fs, file_at(fs, *out)->mount, ABI_MS_NOEXEC))
         r = -EACCES;
     if (r == 0 && at.kind == FOUND_HOST && at.named && strlen(at.rel) < cap) {
         memcpy(abs, at.rel, strlen(at.rel) + 1);

@@ -12,6 +12,7 @@ struct fsctx_content {
     u32 refs;
     file_t cwd, root; // directories; a reference each
     u32 umask;
+    u32 ns;           // the mount namespace that they lie in; a reference
 };
 struct fsctx {
     u32 holders; // tasks (CLONE_FS)
@@ -31,6 +32,9 @@ MUST_CHECK int fsctx_chdir(struct fs *fs, struct fsctx *c, const char *path);
 MUST_CHECK int fsctx_fchdir(struct fs *fs, struct fsctx *c, file_t dir);
 MUST_CHECK int fsctx_chroot(struct fs *fs, struct fsctx *c, const char *path);
 i64 fsctx_getcwd(struct fs *fs, struct fsctx *c, char *buf, size_t cap); // length without NUL; -ERANGE, -ENOENT
+MUST_CHECK int fsctx_own(struct fs *fs, struct fsctx *c); // makes the content its own
+// A mount namespace of its own, a copy of the one it has. The caller must be c's only holder.
+MUST_CHECK int fsctx_unshare_mounts(struct fs *fs, struct fsctx *c);
 MUST_CHECK int fsctx_umask(struct fs *fs, struct fsctx *c, u32 mask, u32 *old);
 
 // *out has one reference. -EAGAIN: a FIFO waits for its other side; *out is then set too: wait with

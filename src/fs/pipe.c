@@ -10,6 +10,7 @@
 #include "base/budget.h"
 #include "base/forking.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "host/file.h"
 #include "mm/uaccess.h"
 
@@ -159,7 +160,7 @@ int fifo_open(struct fs *fs, int path_fd, const struct abi_stat *s, u32 flags, u
     }
     struct file *f = file_at(fs, *out);
     f->host_fd = path_fd;
-    f->mount = mount;
+    file_set_mount(fs, f, mount);
     f->dev = s->st_dev;
     f->ino = s->st_ino;
     f->opens = access == ABI_O_RDONLY ? p->writer_opens : p->reader_opens;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/budget.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 
 int proc_kind(struct fs *fs, const char *rel, u32 *mode)
 {
@@ -25,7 +26,7 @@ int proc_stat(struct fs *fs, const char *rel, struct abi_stat *out)
     u64 ino = 14695981039346656037u; // FNV-1a of the name
     for (const char *p = rel; *p; p++)
         ino = (ino ^ (u8)*p) * 1099511628211u;
-    *out = (struct abi_stat){.st_dev = ABI_MAKEDEV(0, 4), .st_ino = *rel ? ino | 1u << 31 : 1,
+    *out = (struct abi_stat){.st_dev = strncmp(rel, ".sys", 4) ? PROC_DEV : SYS_DEV, .st_ino = *rel ? ino | 1u << 31 : 1,
                              .st_nlink = kind == PROC_DIR ? 2 : 1, .st_blksize = 1024};
     out->st_mode = mode | (kind == PROC_DIR    ? ABI_S_IFDIR
                            : kind == PROC_LINK ? ABI_S_IFLNK
@@ -60,7 +61,7 @@ int proc_open(struct fs *fs, const char *rel, u32 oflags, u32 mount, file_t *out
         return r;
     }
     file_at(fs, *out)->path = name;
-    file_at(fs, *out)->mount = mount;
+    file_set_mount(fs, file_at(fs, *out), mount);
     return 0;
 }
 

@@ -7,7 +7,9 @@
 #include "abi/linux.h"
 #include "base/budget.h"
 #include "base/panic.h"
+#include "base/quota.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/notify.h"
 
 #define NS 1000000000
@@ -15,31 +17,44 @@
 
 // ---- life ----------------------------------------------------------------------------------------
 
-static struct tmpfs *tmpfs_of(struct fs *fs, u32 inode)
+static u64 pages_of(u64 bytes)
 {
-    return pool_at(&fs->tmpfses, inode_at(fs, inode)->tmpfs);
+    return bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
 }
 
-int tmpfs_new(struct fs *fs, u32 mode, u32 *root)
+static void tmpfs_drop(struct fs *fs, u32 id)
+{
+    quota_put(((struct tmpfs *)pool_at(&fs->tmpfses, id))->quota);
+    pool_free(&fs->tmpfses, id);
+}
+
+int tmpfs_memfds(struct fs *fs)
+{
+    int r = pool_new(&fs->tmpfses, &fs->memfds);
+    if (r)
+        return r;
+    *(struct tmpfs *)pool_at(&fs->tmpfses, fs->memfds) = (struct tmpfs){.refs = 1, .dev = TMP_DEV(fs->memfds)};
+    return 0;
+}
+
+int tmpfs_new(struct fs *fs, const struct tmpfs_options *o, u32 *root)
 {
     u32 id;
     int r = pool_new(&fs->tmpfses, &id);
     if (r)
         return r;
     struct tmpfs *t = pool_at(&fs->tmpfses, id);
-    t->dev = TMP_DEV(id);
-    if (!mode) {
-        *root = id;
-        t->refs = 1;
-        return 0;
-    }
-    r = tmp_inode(fs, id, 0, ABI_S_IFDIR | mode, root);
+    *t = (struct tmpfs){.dev = TMP_DEV(id), .inodes_most = o->inodes, .mode = o->mode, .uid = o->uid, .gid = o->gid};
+    r = quota_new(pages_of(o->size), &t->quota);
+    if (r == 0)
+        r = tmp_inode(fs, id, 0, ABI_S_IFDIR | o->mode, root);
     if (r) {
-        pool_free(&fs->tmpfses, id);
+        tmpfs_drop(fs, id);
         return r;
     }
     struct inode *i = inode_at(fs, *root);
-    i->uid = i->gid = 0;
+    i->uid = o->uid;
+    i->gid = o->gid;
     i->nlink = 2;
     i->parent = t->root = *root;
     inode_get(fs, *root);
@@ -58,7 +73,20 @@ static void tmpfs_end(struct fs *fs, u32 tmpfs)
     for (u32 id = 0; (id = pool_next(&fs->inodes, id));)
         if (inode_at(fs, id)->tmpfs == tmpfs)
             tmp_forget(fs, id);
-    pool_free(&fs->tmpfses, tmpfs);
+    tmpfs_drop(fs, tmpfs);
+}
+
+int tmpfs_resize(struct fs *fs, u32 inode, const struct tmpfs_options *o)
+{
+    struct tmpfs *t = tmpfs_of(fs, inode);
+    u64 pages = pages_of(o->size);
+    if ((pages && pages < t->quota->used) || (o->inodes && o->inodes < t->inodes))
+        return -EINVAL;
+    if (pages)
+        t->quota->limit = pages;
+    if (o->inodes)
+        t->inodes_most = o->inodes;
+    return 0;
 }
 
 void inode_put(struct fs *fs, u32 id)
@@ -191,13 +219,22 @@ void tmp_stat(struct fs *fs, u32 id, struct abi_stat *out)
 
 void tmp_statfs(struct fs *fs, u32 id, struct abi_statfs *out)
 {
-    u64 pages = 0, left = 0, dev = tmpfs_of(fs, id)->dev;
+    const struct tmpfs *t = tmpfs_of(fs, id);
+    u64 pages = 0, left = 0, dev = t->dev;
     if (fs->memory)
         fs->memory->space(fs->memory_arg, &pages, &left);
+    u64 inodes = pages / 2, used = MIN(inodes, fs->units);
+    if (t->quota && t->quota->limit) {
+        pages = t->quota->limit;
+        left = MIN(left, quota_left(t->quota));
+    }
+    if (t->inodes_most) {
+        inodes = t->inodes_most;
+        used = t->inodes;
+    }
     *out = (struct abi_statfs){.f_type = ABI_TMPFS_MAGIC, .f_bsize = PAGE_SIZE, .f_frsize = PAGE_SIZE,
                                .f_namelen = ABI_NAME_MAX, .f_blocks = pages, .f_bfree = left,
-                               .f_bavail = left, .f_files = pages / 2,
-                               .f_ffree = pages / 2 - MIN(pages / 2, fs->units),
+                               .f_bavail = left, .f_files = inodes, .f_ffree = inodes - used,
                                .f_fsid = {(i32)dev, (i32)(dev >> 32)}, .f_flags = ABI_ST_VALID};
 }
 
@@ -322,6 +359,7 @@ i64 tmp_path(struct fs *fs, u32 mount, u32 id, u32 name, char *buf, size_t cap)
     const struct inode *i = inode_at(fs, id);
     const struct name *by = name ? pool_at(&fs->names, name) : NULL;
     const struct mount *m = mount ? mount_at(fs, mount) : NULL;
+    const char *head = m ? mount_guest(fs, mount) : "";
     char room[ABI_PATH_MAX];
     size_t at = sizeof room;
     bool link = (i->mode & ABI_S_IFMT) == ABI_S_IFLNK;
@@ -341,7 +379,8 @@ i64 tmp_path(struct fs *fs, u32 mount, u32 id, u32 name, char *buf, size_t cap)
         memcpy(room + at + 1, n->text, n->len);
         up = n->dir;
     }
-    const char *head = m ? m->guest : "";
+    if (!head)
+        return -ENAMETOOLONG;
     size_t nh = strlen(head), nt = sizeof room - at;
     if (nh + nt + 2 > cap)
         return -ENAMETOOLONG;
@@ -509,6 +548,18 @@ static void drop_name(void *fs, void *object)
     budget_free(((struct name *)object)->text);
 }
 
-const struct pool_kind tmpfses_pool = {.size = sizeof(struct tmpfs)};
+static void copy_tmpfs(struct forking *f, void *object)
+{
+    struct tmpfs *t = object;
+    t->quota = quota_copy(f, t->quota);
+}
+
+static void drop_tmpfs(void *fs, void *object)
+{
+    (void)fs;
+    quota_put(((struct tmpfs *)object)->quota);
+}
+
+const struct pool_kind tmpfses_pool = {sizeof(struct tmpfs), copy_tmpfs, drop_tmpfs};
 const struct pool_kind inodes_pool = {sizeof(struct inode), copy_inode, drop_inode};
 const struct pool_kind names_pool = {sizeof(struct name), copy_name, drop_name};

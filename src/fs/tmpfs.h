@@ -22,6 +22,15 @@ struct tmpfs {
     u32 refs;   // references to its inodes; 0 = all of it goes
     u32 root;   // inode, 0 = none: memfds
     u64 dev;
+    struct quota *quota;     // of pages, 0 = as many as the machine has; a reference
+    u64 inodes, inodes_most; // 0 = no limit of its own
+    u32 mode, uid, gid;      // that it was made with
+    bool devices;            // devtmpfs
+};
+
+struct tmpfs_options {
+    u32 mode, uid, gid; // of the root
+    u64 size, inodes;   // bytes; 0 = no limit of its own
 };
 
 struct inode {
@@ -60,13 +69,20 @@ static inline struct inode *inode_at(struct fs *fs, u32 id)
 {
     return pool_at(&fs->inodes, id);
 }
+static inline struct tmpfs *tmpfs_of(struct fs *fs, u32 inode)
+{
+    return pool_at(&fs->tmpfses, inode_at(fs, inode)->tmpfs);
+}
 static inline bool inode_is(struct fs *fs, u32 id, u32 type)
 {
     return (inode_at(fs, id)->mode & ABI_S_IFMT) == type;
 }
 
 // An empty file system; its root, with one reference. -ENOMEM
-MUST_CHECK int tmpfs_new(struct fs *fs, u32 mode, u32 *root);
+MUST_CHECK int tmpfs_new(struct fs *fs, const struct tmpfs_options *o, u32 *root);
+MUST_CHECK int tmpfs_devices(struct fs *fs, u32 *root); // one with the machine's devices in it
+// Other limits; -EINVAL where more is in use. 0 in `o`: as before
+MUST_CHECK int tmpfs_resize(struct fs *fs, u32 inode, const struct tmpfs_options *o);
 void inode_get(struct fs *fs, u32 id);
 void inode_put(struct fs *fs, u32 id);
 void tmpfs_free(struct fs *fs); // what the pools do not own
@@ -101,6 +117,7 @@ MUST_CHECK int tmp_rename(struct fs *fs, u32 dir1, const char *name1, size_t len
 i64 tmp_getdents(struct fs *fs, file_t id, struct uio *to);
 // An inode without a name, for one reference to come (O_TMPFILE, memfd_create).
 MUST_CHECK int tmp_inode(struct fs *fs, u32 tmpfs, u32 dir, u32 mode, u32 *inode);
+bool tmp_is_above(struct fs *fs, u32 of, u32 dir); // directory `of` is `dir`, or lies above it
 void tmp_forget(struct fs *fs, u32 inode); // one that has neither name nor reference
 
 // ---- open files (tmpfs_file.c)
@@ -117,6 +134,7 @@ MUST_CHECK int tmp_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t 
 MUST_CHECK int tmp_may_remove(struct fs *fs, u32 dir, u32 id); // the sticky bit's say; -EPERM
 void tmp_owned(struct fs *fs, u32 dir, struct inode *i);       // who a new inode belongs to
 void tmp_accessed(struct fs *fs, u32 id);
+MUST_CHECK int tmpfs_memfds(struct fs *fs);           // makes fs->memfds
 void tmp_drop_ids(struct fs *fs, u32 id);
 bool tmp_charge(struct fs *fs, u64 units); // (T3)
 static inline u32 tmp_units(u64 bytes)

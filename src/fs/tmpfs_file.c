@@ -5,6 +5,7 @@
 
 #include "base/budget.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/notify.h"
 #include "fs/tmpfs.h"
 
@@ -108,7 +109,7 @@ static int describe(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 mount, f
         return r;
     struct file *f = file_at(fs, *out);
     f->inode = inode;
-    f->mount = mount;
+    file_set_mount(fs, f, mount);
     f->dev = t->dev;
     f->ino = i->ino;
     f->name = name;
@@ -207,7 +208,7 @@ int tmp_memfd(struct fs *fs, const char *name, u32 mfd_flags, file_t *out)
 {
     char text[ABI_NAME_MAX + 16];
     u32 inode, mode = ABI_S_IFREG | (mfd_flags & ABI_MFD_NOEXEC_SEAL ? 0666 : 0777);
-    int r = fs->memfds ? 0 : tmpfs_new(fs, 0, &fs->memfds);
+    int r = fs->memfds ? 0 : tmpfs_memfds(fs);
     if (r == 0)
         r = tmp_inode(fs, fs->memfds, 0, mode, &inode);
     if (r)

@@ -11,6 +11,7 @@
 #include "base/budget.h"
 #include "base/panic.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/notify.h"
 #include "fs/tmpfs.h"
 
@@ -172,7 +173,8 @@ int tmp_inode(struct fs *fs, u32 tmpfs, u32 dir, u32 mode, u32 *inode)
 {
     struct inode *i;
     u32 id;
-    if (!tmp_charge(fs, 1))
+    struct tmpfs *t = pool_at(&fs->tmpfses, tmpfs);
+    if ((t->inodes_most && t->inodes >= t->inodes_most) || !tmp_charge(fs, 1))
         return -ENOSPC;
     int r = pool_new(&fs->inodes, &id);
     if (r)
@@ -182,10 +184,10 @@ int tmp_inode(struct fs *fs, u32 tmpfs, u32 dir, u32 mode, u32 *inode)
     tmp_owned(fs, dir, i);
     i->atime = i->mtime = i->ctime = i->btime = fs_now(fs);
     if ((mode & ABI_S_IFMT) == ABI_S_IFREG) {
-        const struct tmpfs *t = pool_at(&fs->tmpfses, tmpfs);
-        r = fs->memory ? fs->memory->make(fs->memory_arg, t->dev, i->ino, &i->memory) : -ENOSPC;
+        r = fs->memory ? fs->memory->make(fs->memory_arg, t->dev, i->ino, t->quota, &i->memory) : -ENOSPC;
     }
     *inode = id;
+    t->inodes += r == 0;
     if (r == 0)
         return 0;
     pool_free(&fs->inodes, id);
@@ -212,6 +214,7 @@ void tmp_forget(struct fs *fs, u32 id)
     if (i->memory)
         fs->memory->put(fs->memory_arg, i->memory);
     fs->units -= 1 + tmp_units(i->xattrs_size);
+    tmpfs_of(fs, id)->inodes--;
     if ((i->mode & ABI_S_IFMT) == ABI_S_IFLNK)
         fs->units -= tmp_units(strlen(i->text));
     budget_free(i->text);
@@ -373,8 +376,7 @@ int tmp_unlink(struct fs *fs, u32 dir, const char *name, size_t len, bool is_dir
     return 0;
 }
 
-// Whether directory `of` is `dir` or lies above it.
-static bool is_above(struct fs *fs, u32 of, u32 dir)
+bool tmp_is_above(struct fs *fs, u32 of, u32 dir)
 {
     for (u32 up = dir;; up = inode_at(fs, up)->parent) {
         if (up == of)
@@ -424,9 +426,9 @@ static int move_allowed(struct fs *fs, const struct move *m, u32 flags, bool mus
         return -ENOENT;
     if (m->to && flags & ABI_RENAME_NOREPLACE)
         return -EEXIST;
-    if (dir && is_above(fs, m->what, m->dir2))
+    if (dir && tmp_is_above(fs, m->what, m->dir2))
         return -EINVAL;
-    if (m->over && over_dir && is_above(fs, m->over, m->dir1))
+    if (m->over && over_dir && tmp_is_above(fs, m->over, m->dir1))
         return swap ? -EINVAL : -ENOTEMPTY;
     if (must_dir && (!dir || (swap && !over_dir)))
         return -ENOTDIR;

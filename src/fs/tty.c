@@ -9,6 +9,7 @@
 #include "base/budget.h"
 #include "base/forking.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "host/clock.h"
 #include "host/file.h"
 
@@ -72,9 +73,9 @@ static u32 free_number(struct fs *fs)
     char name[16];
     struct abi_stat s;
     int host = -1;
-    for (u32 i = 0; i < fs->nmounts; i++)
-        if (fs->mounts[i].kind == MOUNT_PTS)
-            host = fs->mounts[i].fd;
+    for (u32 id = 0; (id = pool_next(&fs->mounts, id));)
+        if (mount_at(fs, id)->kind == MOUNT_PTS && mount_at(fs, id)->fd >= 0)
+            host = mount_at(fs, id)->fd;
     for (u32 n = 0;; n++) {
         bool taken = false;
         for (u32 id = 0; (id = pool_next(&fs->ttys, id));)
@@ -113,7 +114,7 @@ int pty_open_master(struct fs *fs, u32 oflags, u32 mount, file_t *out)
     t->uid = host_uid();
     struct file *f = file_at(fs, *out);
     f->object = id;
-    f->mount = mount;
+    file_set_mount(fs, f, mount);
     f->path = name;
     return 0;
 no_file:
@@ -141,7 +142,7 @@ int pty_open_slave(struct fs *fs, u32 id, u32 oflags, u32 mount, const char *nam
     }
     struct file *f = file_at(fs, *out);
     f->object = id;
-    f->mount = mount;
+    file_set_mount(fs, f, mount);
     f->path = copy;
     t->slaves++;
     t->left = false;
@@ -154,7 +155,7 @@ int pty_open_peer(struct fs *fs, file_t master, u32 oflags, file_t *out)
     u32 mount = file_at(fs, master)->mount;
     snprintf(name, sizeof name, "pts/%u", tty_of(fs, master)->number);
     return pty_open_slave(fs, file_at(fs, master)->object, oflags, mount,
-                          mount_at(fs, mount)->kind == MOUNT_PTS ? name + 4 : name, out);
+                          mount && mount_at(fs, mount)->kind == MOUNT_PTS ? name + 4 : name, out);
 }
 
 static void copy_tty(struct forking *f, void *object)

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/tmpfs.h"
 #include "host/file.h"
 
@@ -26,12 +27,14 @@ struct walker {
     struct fs *fs;
     struct fsctx *c; // NULL: the machine's own root
     u32 flags, oflags, mode;
+    file_t dir; // where relative paths begin; with WALK_BENEATH or WALK_IN_ROOT nothing above it is reached
     u32 *links;
     struct found *out;
     u32 mount; // the position
     int fd;    // -1 in /proc (`rel` says where), in a tmpfs, and in a /dev that the host does not have
     u32 inode; // in a tmpfs
     bool own;  // fd is ours to close
+    bool begun; // some of the path is behind us
     bool slow; // a link is near: one component at a time
     const char *rest;
     char buf[2 * ABI_PATH_MAX];
@@ -54,17 +57,29 @@ static void move_to_inode(struct walker *w, u32 mount, u32 inode)
     w->inode = inode;
 }
 
-// To where the mount begins, and to where it is mounted.
+// To where the mount begins, or what is mounted on that.
 static void move_to_root(struct walker *w, u32 mount)
 {
     const struct mount *m = mount_at(w->fs, mount);
+    while (unlikely(m->over != 0)) {
+        mount = m->over;
+        m = mount_at(w->fs, mount);
+    }
     memcpy(w->rel, m->base, strlen(m->base) + 1);
     move(w, mount, m->fd, false);
     w->inode = m->inode;
 }
 
+// To where it is mounted: the directory that holds the name.
 static void move_out_of(struct walker *w, const struct mount *m)
 {
+    if (m->rel) {
+        memcpy(w->rel, m->rel, strlen(m->rel) + 1);
+        char *slash = strrchr(w->rel, '/');
+        *(slash ? slash : w->rel) = 0;
+    } else if (mount_at(w->fs, m->parent)->kind == MOUNT_PROC) {
+        memcpy(w->rel, mount_at(w->fs, m->parent)->base, strlen(mount_at(w->fs, m->parent)->base) + 1);
+    }
     move(w, m->parent, m->parent_fd, false);
     w->inode = m->parent_inode;
 }
@@ -129,15 +144,28 @@ static bool named(const char *row, const char *name, size_t len)
 // The mount whose mount point is `name` at the position, or 0.
 static u32 crossing(struct walker *w, const char *name, size_t len)
 {
-    for (u32 i = 1; i < w->fs->nmounts; i++) {
-        struct mount *m = &w->fs->mounts[i];
-        if (m->parent != w->mount || !named(m->name, name, len))
+    const struct mount *m;
+    for (u32 id = mount_at(w->fs, w->mount)->first; id; id = m->next) {
+        m = mount_at(w->fs, id);
+        if (!m->name || !named(m->name, name, len))
             continue;
         if (m->parent_inode ? w->inode == m->parent_inode
             : m->parent_fd < 0 ? w->fd < 0
                              : w->fd == m->parent_fd ||
                                    at_place(w, m->parent, m->parent_dev, m->parent_ino))
-            return i + 1;
+            return id;
+    }
+    return 0;
+}
+
+// The same in /proc, where `rel` is what was walked to.
+static u32 proc_crossing(struct walker *w)
+{
+    const struct mount *m;
+    for (u32 id = mount_at(w->fs, w->mount)->first; id; id = m->next) {
+        m = mount_at(w->fs, id);
+        if (m->rel && !strcmp(m->rel, w->rel))
+            return id;
     }
     return 0;
 }
@@ -145,9 +173,8 @@ static u32 crossing(struct walker *w, const char *name, size_t len)
 // Whether a stretch has to end before `name`, since it may be a mount point or a device of ours.
 static bool special(struct fs *fs, u32 mount, const char *name, size_t len)
 {
-    for (u32 i = 1; i < fs->nmounts; i++)
-        if (named(fs->mounts[i].name, name, len))
-            return true;
+    if (fs->mount_names & mount_name_bit(name, len))
+        return true;
     u8 kind = mount_at(fs, mount)->kind;
     return (kind == MOUNT_DEV && (dev_find(name, len) || dev_link(name, len))) ||
            (kind == MOUNT_PTS && pts_name_find(fs, name, len));
@@ -165,7 +192,7 @@ static bool at_our_root(struct walker *w)
 {
     struct file *root = w->c ? file_at(w->fs, w->c->c->root) : NULL;
     if (!root)
-        return at_root_of(w, 1);
+        return at_root_of(w, mntns_root(w->fs, 1));
     if (root->inode)
         return w->inode == root->inode && w->mount == root->mount;
     return w->fd == root->host_fd || at_place(w, root->mount, root->dev, root->ino);
@@ -199,22 +226,55 @@ static bool inside(struct walker *w, int fd)
     return n == -ENAMETOOLONG ? below_root_of(m, fd) : n > 0;
 }
 
+// The position is the directory that openat2 was given.
+static bool at_begin(struct walker *w)
+{
+    const struct file *f = file_at(w->fs, w->dir);
+    if (!f || w->mount != (f->mount ? f->mount : 1))
+        return false;
+    if (f->inode || w->inode)
+        return f->inode == w->inode;
+    if (f->host_fd >= 0)
+        return w->fd == f->host_fd || at_place(w, w->mount, f->dev, f->ino);
+    return w->fd < 0 && (mount_at(w->fs, w->mount)->kind != MOUNT_PROC || !strcmp(w->rel, f->path));
+}
+
+// Upwards from a mount's root: through those that it is mounted on, as long as none is ours.
+static int up_mount(struct walker *w)
+{
+    u32 from = w->mount;
+    for (const struct mount *m = mount_at(w->fs, from); m->parent; m = mount_at(w->fs, m->parent)) {
+        if (w->flags & WALK_NO_XDEV)
+            return -EXDEV;
+        if (!m->on_root) {
+            move_out_of(w, m);
+            return MORE;
+        }
+        const struct mount *below = mount_at(w->fs, m->parent);
+        move(w, m->parent, below->fd, false);
+        w->inode = below->inode;
+        if (at_our_root(w))
+            break;
+    }
+    move_to_root(w, from);
+    return MORE;
+}
+
 static int up(struct walker *w)
 {
-    struct mount *m = mount_at(w->fs, w->mount);
+    if (unlikely(w->flags & WALK_SCOPED) && at_begin(w))
+        return w->flags & WALK_BENEATH ? -EXDEV : MORE;
     if (at_our_root(w))
         return MORE;
-    if (at_root_of(w, w->mount)) {
-        if (w->mount == 1)
-            return MORE;
-        move_out_of(w, m);
-        return MORE;
-    }
+    if (at_root_of(w, w->mount))
+        return up_mount(w);
     if (w->inode) {
         u32 parent = inode_at(w->fs, w->inode)->parent;
         int r = tmp_may(w->fs, w->inode, ABI_X_OK);
-        w->inode = parent ? parent : w->inode;
-        return r ? r : parent ? MORE : -ENOENT;
+        if (!parent || !tmp_is_above(w->fs, mount_at(w->fs, w->mount)->inode, parent))
+            return r ? r : -ENOENT; // moved out of the mount
+        w->inode = parent;
+        return r ? r : MORE;
     }
     int fd = host_openat(w->fd, "..", AS_DIR, 0);
     if (fd < 0)
@@ -272,10 +332,11 @@ static int open_stretch(struct fs *fs, int dir, const char *path, u32 flags, u32
 static void note_name(struct walker *w, const char *path)
 {
     struct mount *m = mount_at(w->fs, w->mount);
-    size_t head = strlen(m->guest), n = strlen(path);
-    if (w->fd != m->fd || head + n + 2 > sizeof w->out->rel)
+    const char *guest = w->fd == m->fd ? mount_guest(w->fs, w->mount) : NULL;
+    size_t head = guest ? strlen(guest) : 0, n = strlen(path);
+    if (!guest || head + n + 2 > sizeof w->out->rel)
         return;
-    memcpy(w->out->rel, m->guest, head);
+    memcpy(w->out->rel, guest, head);
     w->out->rel[head] = '/';
     memcpy(w->out->rel + head + 1, path, n + 1);
     w->out->named = true;
@@ -334,21 +395,25 @@ static int ends_in(struct walker *w, u32 inode, bool must_dir)
 static int finish_here(struct walker *w)
 {
     struct found *out = w->out;
+    const struct mount *m = mount_at(w->fs, w->mount);
+    u32 flags = w->oflags & ~ABI_O_NOFOLLOW;
     out->mount = w->mount;
     if (w->inode) { // what may be done with it, tmp_open says
         out->kind = FOUND_TMP;
         out->inode = w->inode;
+        out->name = 0;
         return ends_in(w, w->inode, false);
     }
-    if ((w->oflags & ABI_O_CREAT) && !(w->oflags & ABI_O_PATH))
+    if ((w->oflags & ABI_O_CREAT) && !(w->oflags & ABI_O_PATH) && (!m->file || w->oflags & ABI_O_EXCL))
         return w->oflags & ABI_O_EXCL ? -EEXIST : -EISDIR;
+    if (m->file)
+        flags &= ~ABI_O_CREAT;
     if (w->fd < 0) {
         out->kind = FOUND_DEV;
-        out->dev = mount_at(w->fs, w->mount)->kind == MOUNT_PTS ? DEV_PTSDIR : DEV_DIR;
+        out->dev = m->node;
         return DONE;
     }
-    u32 flags = w->oflags & ~ABI_O_NOFOLLOW;
-    if (mount_at(w->fs, w->mount)->ro && !(flags & ABI_O_PATH) &&
+    if (m->ro && !(flags & ABI_O_PATH) &&
         ((flags & ABI_O_ACCMODE) != ABI_O_RDONLY || (flags & ABI_O_TRUNC)))
         return -EROFS;
     int fd = host_openat(w->fd, ".", flags, w->mode);
@@ -378,9 +443,17 @@ static int restart(struct walker *w)
         w->rest += n;
     }
     struct file *root = w->c ? file_at(w->fs, w->c->c->root) : NULL;
-    bool machine_root = !root || (root->mount == 1 && root->dev == w->fs->mounts[0].dev &&
-                                  root->ino == w->fs->mounts[0].ino);
-    move(w, 1, w->fs->mounts[0].fd, false);
+    u32 base = root ? root->mount : mntns_root(w->fs, 1);
+    const struct mount *m = mount_at(w->fs, base);
+    if (unlikely(w->flags & (WALK_SCOPED | WALK_NO_XDEV))) {
+        if (w->flags & WALK_BENEATH || (w->flags & WALK_NO_XDEV && w->begun && w->mount != base))
+            return -EXDEV;
+        if (w->flags & WALK_IN_ROOT)
+            return move_to_file(w, w->dir);
+    }
+    bool machine_root = m->main && (!root || (root->dev == m->dev && root->ino == m->ino));
+    move(w, base, m->fd, false);
+    w->inode = m->inode;
     if (machine_root && w->fs->prefix_fd >= 0 && !(w->flags & WALK_PLAIN) && *w->rest &&
         !crossing(w, w->rest, component(w->rest))) {
         struct walker *sub = mem_alloc(sizeof(*sub));
@@ -390,9 +463,9 @@ static int restart(struct walker *w)
         memcpy(sub->buf, w->rest, strlen(w->rest) + 1);
         sub->rest = sub->buf;
         sub->oflags &= ~(ABI_O_CREAT | ABI_O_EXCL);
-        move(sub, 1, w->fs->prefix_fd, false);
+        move(sub, base, w->fs->prefix_fd, false);
         int r = run(sub);
-        move(sub, 1, -1, false);
+        move(sub, base, -1, false);
         mem_free(sub);
         if (r == DONE && (w->oflags & ABI_O_CREAT) && (w->oflags & ABI_O_EXCL)) {
             found_clear(w->out);
@@ -401,7 +474,7 @@ static int restart(struct walker *w)
         if (r != -ENOENT && r != -ENOTDIR)
             return r;
     }
-    return machine_root ? MORE : move_to_file(w, w->c->c->root);
+    return machine_root || !root ? MORE : move_to_file(w, w->c->c->root);
 }
 
 // A link's text takes the place of the component that ends at `after`.
@@ -409,7 +482,7 @@ static int follow(struct walker *w, const char *text, size_t n, const char *afte
 {
     char whole[2 * ABI_PATH_MAX];
     size_t left = strlen(after);
-    if (++*w->links > LINKS_MAX)
+    if (++*w->links > LINKS_MAX || w->flags & WALK_NO_LINKS || mount_has(w->fs, w->mount, ABI_MS_NOSYMFOLLOW))
         return -ELOOP;
     if (!n)
         return -ENOENT;
@@ -420,6 +493,7 @@ static int follow(struct walker *w, const char *text, size_t n, const char *afte
     memcpy(w->buf, whole, n + left + 1);
     w->rest = w->buf;
     w->slow = false;
+    w->begun = true;
     return w->buf[0] == '/' ? restart(w) : MORE;
 }
 
@@ -517,6 +591,16 @@ static int device(struct walker *w, size_t len)
     return DONE;
 }
 
+// Into a mount whose mount point ends at `after`.
+static int enter(struct walker *w, u32 to, const char *after)
+{
+    if (w->flags & WALK_NO_XDEV)
+        return -EXDEV;
+    w->rest = after;
+    move_to_root(w, to);
+    return MORE;
+}
+
 static void cut_last(char *rel)
 {
     char *slash = strrchr(rel, '/');
@@ -531,10 +615,17 @@ static int proc_link(struct walker *w, const char *after)
     i64 file = ops->file ? ops->file(w->fs->proc_arg, w->rel) : 0;
     if (file < 0)
         return (int)file;
+    size_t len = strlen(w->rel);
+    bool magic = file > 0 || (len > 4 && !strcmp(w->rel + len - 4, "/exe"));
+    u32 mount = file > 0 ? file_at(w->fs, (file_t)file)->mount : w->mount;
+    if (magic && w->flags & (WALK_NO_MAGIC | WALK_NO_LINKS))
+        return -ELOOP;
+    if (magic && (w->flags & WALK_SCOPED || (w->flags & WALK_NO_XDEV && mount != w->mount)))
+        return -EXDEV;
     if (file > 0 && last) {
         w->out->kind = FOUND_FILE;
         w->out->file = (file_t)file;
-        w->out->mount = w->mount;
+        w->out->mount = mount;
         return DONE;
     }
     if (file > 0) {
@@ -562,11 +653,11 @@ static int proc_component(struct walker *w)
     }
     if (named("..", w->rest, len)) {
         w->rest = after;
-        struct mount *m = mount_at(w->fs, w->mount);
-        if (strcmp(w->rel, m->base) != 0)
-            cut_last(w->rel);
-        else
-            move_out_of(w, m);
+        if (w->flags & WALK_SCOPED && at_begin(w))
+            return w->flags & WALK_BENEATH ? -EXDEV : MORE;
+        if (!strcmp(w->rel, mount_at(w->fs, w->mount)->base))
+            return up_mount(w);
+        cut_last(w->rel);
         return MORE;
     }
     if (used + len + 2 > sizeof(w->rel))
@@ -578,6 +669,9 @@ static int proc_component(struct walker *w)
     int kind = proc_kind(w->fs, w->rel, &mode);
     if (kind < 0)
         return kind;
+    u32 to = mount_at(w->fs, w->mount)->first ? proc_crossing(w) : 0;
+    if (to)
+        return enter(w, to, after);
     if (kind == PROC_FILE && *after)
         return -ENOTDIR;
     if (kind == PROC_LINK && !(last && !*after && (w->flags & WALK_NOFOLLOW)))
@@ -646,11 +740,8 @@ static int step(struct walker *w)
     }
     if (special(w->fs, w->mount, w->rest, len)) {
         u32 to = crossing(w, w->rest, len);
-        if (to) {
-            w->rest += len;
-            move_to_root(w, to);
-            return MORE;
-        }
+        if (to)
+            return enter(w, to, w->rest + len);
         if (m->kind == MOUNT_DEV && at_root_of(w, w->mount) &&
             (dev_find(w->rest, len) || dev_link(w->rest, len)))
             return device(w, len);
@@ -659,8 +750,8 @@ static int step(struct walker *w)
     }
     if (w->inode)
         return tmp_component(w, len);
-    if (w->fd < 0)
-        return -ENOENT;
+    if (w->fd < 0 || m->file)
+        return m->file ? -ENOTDIR : -ENOENT;
     return w->slow ? one_component(w) : stretch(w);
 }
 
@@ -703,11 +794,12 @@ int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags
     w.mount = 1;
     w.fd = -1;
     w.inode = 0;
-    w.own = w.slow = false;
+    w.dir = dir ? dir : c ? c->c->cwd : 0;
+    w.own = w.slow = w.begun = false;
     w.rel[0] = 0;
     w.rest = w.buf;
     memcpy(w.buf, path, n + 1);
-    int r = path[0] == '/' ? restart(&w) : move_to_file(&w, dir ? dir : c->c->cwd);
+    int r = path[0] == '/' ? restart(&w) : move_to_file(&w, w.dir);
     if (r == MORE)
         r = run(&w);
     move(&w, 1, -1, false);

@@ -1,6 +1,7 @@
 // Extended attributes: the host's, of its own files, and of those the names in `user.` alone. Others
 // say something to the host's kernel (capabilities, access lists, labels), which is not the guest's to say.
 #include "fs/internal.h"
+#include "fs/mount.h"
 #include "fs/tmpfs.h"
 #include "host/file.h"
 
@@ -58,7 +59,7 @@ i64 file_xattr(struct fs *fs, file_t id, const struct xattr *x)
     bool changes = x->op == XATTR_SET || x->op == XATTR_REMOVE;
     if (f->kind == FILE_PATH)
         return -EBADF;
-    if (changes && f->mount && mount_at(fs, f->mount)->ro)
+    if (changes && mount_is_ro(fs, f->mount))
         return -EROFS;
     if (f->inode)
         return tmp_xattr(fs, f->inode, f->name, x);
@@ -78,7 +79,7 @@ i64 path_xattr(struct fs *fs, struct fsctx *c, const char *path, u32 flags, cons
     const struct file *f = at.kind == FOUND_FILE ? file_at(fs, at.file) : NULL;
     int fd = f ? f->host_fd : at.kind == FOUND_HOST ? at.fd : -1;
     i64 n;
-    if (changes && at.mount && mount_at(fs, at.mount)->ro)
+    if (changes && mount_is_ro(fs, at.mount))
         n = -EROFS;
     else if (found_inode(fs, &at))
         n = tmp_xattr(fs, found_inode(fs, &at), found_name(fs, &at), x);

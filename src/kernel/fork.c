@@ -40,7 +40,7 @@ static int check_flags(const struct group *caller, const struct clone_args *a)
         return -EINVAL;
     if (f & G_CLONE_THREAD && f & G_CLONE_PIDFD)
         return -EINVAL;
-    if (f & G_CLONE_NAMESPACES)
+    if (f & G_CLONE_NAMESPACES && (f & G_CLONE_NAMESPACES & ~(u64)G_CLONE_NEWNS || !capable(caller, G_CAP_SYS_ADMIN)))
         return -EPERM;
     if (a->exit_signal > G_NSIG)
         return -EINVAL;
@@ -89,6 +89,8 @@ static int take_resources(struct machine *m, struct task *t, struct task *child,
         fsctx_get(child->fs = t->fs);
     else if (r == 0)
         r = fsctx_fork(m->fs, t->fs, &child->fs);
+    if (r == 0 && flags & G_CLONE_NEWNS)
+        r = fsctx_unshare_mounts(m->fs, child->fs);
     if (r == 0 && flags & G_CLONE_SIGHAND)
         (child->sighand = t->sighand)->holders++;
     else if (r == 0)
@@ -415,27 +417,34 @@ i64 sys_unshare(struct machine *m, struct task *t, const u64 *a)
 {
     u64 flags = a[0];
     struct fsctx *fs = NULL;
+    struct fdtable *files = NULL;
     if (flags & ~(u64)UNSHARE_KNOWN)
         return -EINVAL;
     if (flags & (G_CLONE_THREAD | G_CLONE_SIGHAND | G_CLONE_VM) &&
         (group_of(m, t)->ntasks > 1 || (!(flags & G_CLONE_THREAD) && t->sighand->holders > 1) ||
          (flags & G_CLONE_VM && t->mm->holders > 1)))
         return -EINVAL;
-    if (flags & (G_CLONE_NAMESPACES | G_CLONE_NEWTIME))
+    if (flags & ((G_CLONE_NAMESPACES & ~(u64)G_CLONE_NEWNS) | G_CLONE_NEWTIME) ||
+        (flags & G_CLONE_NEWNS && !capable(group_of(m, t), G_CAP_SYS_ADMIN)))
         return -EPERM;
-    if (flags & G_CLONE_FS && t->fs->holders > 1) {
-        int r = fsctx_fork(m->fs, t->fs, &fs);
+    int r = 0;
+    if (flags & (G_CLONE_FS | G_CLONE_NEWNS) && t->fs->holders > 1) {
+        r = fsctx_fork(m->fs, t->fs, &fs);
         if (r)
             return r;
     }
-    if (flags & G_CLONE_FILES && t->files->holders > 1) {
-        struct fdtable *files;
-        int r = fdtable_fork(m->fs, t->files, &files);
-        if (r) {
-            if (fs)
-                fsctx_put(m->fs, fs);
-            return r;
-        }
+    if (flags & G_CLONE_FILES && t->files->holders > 1)
+        r = fdtable_fork(m->fs, t->files, &files);
+    if (r == 0 && flags & G_CLONE_NEWNS)
+        r = fsctx_unshare_mounts(m->fs, fs ? fs : t->fs);
+    if (r) {
+        if (files)
+            fdtable_put(m->fs, files);
+        if (fs)
+            fsctx_put(m->fs, fs);
+        return r;
+    }
+    if (files) {
         fdtable_put(m->fs, t->files);
         t->files = files;
     }

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/forking.h"
+#include "base/quota.h"
 #include "fs/tmpfs.h"
 #include "mm/map.h"
 #include "mm/pagecache.h"
@@ -27,7 +28,7 @@ struct backing *memory_file_backing(struct machine *m, file_t file)
 
 // ---- life ----------------------------------------------------------------------------------------
 
-static int make(void *arg, u64 dev, u64 ino, u32 *id)
+static int make(void *arg, u64 dev, u64 ino, struct quota *quota, u32 *id)
 {
     struct machine *m = arg;
     int r = pool_new(&m->memory_files, id);
@@ -40,6 +41,8 @@ static int make(void *arg, u64 dev, u64 ino, u32 *id)
         return r;
     }
     mf->pages->pages = 0;
+    mf->pages->quota = quota;
+    quota_get(quota);
     mf->pages->key = (struct file_key){.dev = dev, .ino = ino};
     return 0;
 }
@@ -54,6 +57,11 @@ static void put(void *arg, u32 id)
 static bool executing(void *arg, u32 id)
 {
     return pages_of(arg, id)->executing;
+}
+
+static bool mapped(void *arg, u32 id)
+{
+    return pages_of(arg, id)->refs > 1;
 }
 
 static void space(void *arg, u64 *pages, u64 *left)
@@ -209,6 +217,7 @@ static int allocate(void *arg, u32 id, u64 offset, u64 n, bool grows)
     u64 all, left, missing = 0, end = grows ? offset + n : MIN(offset + n, b->key.size);
     u64 first = offset >> PAGE_SHIFT, last = (end + PAGE_MASK) >> PAGE_SHIFT;
     space(m, &all, &left);
+    left = MIN(left, quota_left(b->quota));
     for (u64 page = first; page < last && missing <= left; page++)
         missing += !backing_cached(b, page);
     if (missing > left)
@@ -229,7 +238,7 @@ static int allocate(void *arg, u32 id, u64 offset, u64 n, bool grows)
 }
 
 static const struct memory_ops ops = {make, put, size_of, read_bytes, write_bytes, resize, punch, allocate, seek,
-                                      blocks, executing, space};
+                                      blocks, executing, mapped, space};
 
 static void credentials(void *arg, struct fs_cred *out)
 {

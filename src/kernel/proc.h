@@ -53,7 +53,5 @@ int proc_system_kind(struct machine *m, const char *rel, u32 *mode);
 int proc_system_read(struct machine *m, const char *rel, struct strbuf *out);
 i64 proc_system_write(struct machine *m, const char *rel, const char *text, size_t n);
 int proc_system_list(struct machine *m, const char *rel, struct strbuf *out); // -ENOENT: no such directory
-int proc_mounts(struct machine *m, struct strbuf *out);
-int proc_mountinfo(struct machine *m, struct strbuf *out);
 
 #endif

@@ -1,5 +1,6 @@
 // The files of /proc that are about the whole machine. Directories are what the paths imply.
 #include "base/mix.h"
+#include "fs/mount_call.h"
 #include "kernel/proc.h"
 
 #include <errno.h>
@@ -115,7 +116,7 @@ static int show_cmdline(struct machine *m, struct strbuf *s)
 static int show_filesystems(struct machine *m, struct strbuf *s)
 {
     (void)m;
-    return strbuf_puts(s, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tsysfs\nnodev\tpipefs\n\text4\n");
+    return strbuf_puts(s, filesystems_text);
 }
 
 static int show_devices(struct machine *m, struct strbuf *s)
@@ -162,41 +163,6 @@ static int show_boot_id(struct machine *m, struct strbuf *s)
 static int show_threads_max(struct machine *m, struct strbuf *s)
 {
     return strbuf_printf(s, "%u\n", m->options.max_procs ? m->options.max_procs : 1000000u);
-}
-
-// Without namespaces every process sees the same mounts; the details of fs are its own.
-int proc_mounts(struct machine *m, struct strbuf *s)
-{
-    (void)strbuf_puts(s, "/dev/root / ext4 rw,relatime 0 0\n"
-                         "proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n"
-                         "sysfs /sys sysfs ro,nosuid,nodev,noexec,relatime 0 0\n"
-                         "devtmpfs /dev devtmpfs rw,nosuid,relatime 0 0\n"
-                         "devpts /dev/pts devpts rw,nosuid,noexec,relatime,gid=5,mode=620 0 0\n");
-    if (m->options.fs.root)
-        (void)strbuf_puts(s, "tmpfs /dev/shm tmpfs rw,nosuid,nodev,relatime 0 0\n");
-    for (int i = 0; i < m->options.fs.nbinds; i++) {
-        const struct fs_bind *b = &m->options.fs.binds[i];
-        (void)strbuf_printf(s, "/dev/root %s ext4 %s,relatime 0 0\n", b->guest, b->ro ? "ro" : "rw");
-    }
-    return s->failed ? -ENOMEM : 0;
-}
-
-int proc_mountinfo(struct machine *m, struct strbuf *s)
-{
-    (void)strbuf_puts(s, "1 0 8:1 / / rw,relatime - ext4 /dev/root rw\n"
-                         "2 1 0:4 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
-                         "3 1 0:5 / /dev rw,nosuid,relatime - devtmpfs devtmpfs rw\n"
-                         "4 1 0:22 / /sys ro,nosuid,nodev,noexec,relatime - sysfs sysfs ro\n"
-                         "5 3 0:24 / /dev/pts rw,nosuid,noexec,relatime - devpts devpts rw\n");
-    for (int i = 0; i < m->options.fs.nbinds; i++) {
-        const struct fs_bind *b = &m->options.fs.binds[i];
-        (void)strbuf_printf(s, "%d 1 8:1 %s %s %s,relatime - ext4 /dev/root rw\n", i + 6, b->host,
-                            b->guest, b->ro ? "ro" : "rw");
-    }
-    if (m->options.fs.root)
-        (void)strbuf_printf(s, "%d 3 0:%u / /dev/shm rw,nosuid,nodev,relatime - tmpfs tmpfs rw\n",
-                            m->options.fs.nbinds + 6, ABI_MINOR(TMP_DEV(1)));
-    return s->failed ? -ENOMEM : 0;
 }
 
 static int show_pty_nr(struct machine *m, struct strbuf *s)

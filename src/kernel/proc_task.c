@@ -6,6 +6,7 @@
 
 #include "fs/fdtable.h"
 #include "fs/tty.h"
+#include "fs/mount_call.h"
 #include "kernel/cpu_time.h"
 #include "kernel/proc.h"
 #include "kernel/syscall.h"
@@ -324,14 +325,12 @@ static int show_limits(struct machine *m, const struct proc_target *p, struct st
 
 static int show_mounts(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {
-    (void)p;
-    return proc_mounts(m, s);
+    return p->t && p->t->fs ? mounts_text(m->fs, p->t->fs, s) : -EINVAL;
 }
 
 static int show_mountinfo(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {
-    (void)p;
-    return proc_mountinfo(m, s);
+    return p->t && p->t->fs ? mountinfo_text(m->fs, p->t->fs, s) : -EINVAL;
 }
 
 #define FIXED(name, text)                                                                           \

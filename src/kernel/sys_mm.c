@@ -37,6 +37,11 @@ static int file_mapping(struct machine *m, struct task *t, u64 fd, u64 offset, s
             return backing_anonymous(m->store, &q->backing);
         return 0;
     }
+    if (file_on_noexec(m->fs, id)) {
+        if (q->prot & MM_EXEC)
+            return -EPERM;
+        q->flags |= REGION_NOEXEC;
+    }
     if (mode == ABI_O_WRONLY || f->flags & ABI_O_PATH)
         return f->flags & ABI_O_PATH ? -EBADF : -EACCES;
     if (q->flags & REGION_SHARED && mode != ABI_O_RDWR) {

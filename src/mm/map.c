@@ -138,7 +138,8 @@ int mm_protect(struct mm *m, gva_t addr, u64 length, u32 prot)
         return -ENOMEM;
     for (u32 i = regions_after(m->regions, addr);
          i < m->regions->count && m->regions->at[i].start < addr + n; i++)
-        if (prot & MM_WRITE && m->regions->at[i].flags & REGION_NOWRITE)
+        if ((prot & MM_WRITE && m->regions->at[i].flags & REGION_NOWRITE) ||
+            (prot & MM_EXEC && m->regions->at[i].flags & REGION_NOEXEC))
             return -EACCES;
     flush(m, addr, addr + n, prot);
     return region_change(m, addr, addr + n, 0, 0, prot);

@@ -7,6 +7,7 @@
 #include "base/budget.h"
 #include "base/forking.h"
 #include "base/panic.h"
+#include "base/quota.h"
 #include "host/pagefile.h"
 #include "mm/tlb.h"
 
@@ -57,6 +58,8 @@ static void slots_put(struct store *s, struct slots *c)
 static void drop_pages(struct store *s, struct backing *b)
 {
     struct slot_table *t = b->table;
+    if (b->quota)
+        quota_add(b->quota, -(i64)backing_resident(b));
     b->table = NULL;
     if (!t || --t->refs)
         return;
@@ -103,6 +106,7 @@ static void backing_free(struct store *s, struct backing *b)
         *list_of(s, b) = b->next;
     if (b->next)
         b->next->prev = b->prev;
+    quota_put(b->quota);
     mem_free(b->name);
     mem_free(b);
 }
@@ -358,6 +362,7 @@ static void slot_clear(struct store *s, struct backing *b, u64 page)
         frame_put(s, slot_frame(*slot));
         *slot = FRAME_NONE;
         chunk_at(b, page / CHUNK)->used--;
+        quota_add(b->quota, -1);
     }
 }
 
@@ -377,6 +382,8 @@ void backing_cut(struct store *s, struct backing *b)
     for (; page < table_pages(b) && page % CHUNK && alone(b, page); page++)
         slot_clear(s, b, page);
     for (u64 c = (page + CHUNK - 1) / CHUNK; c < b->table->count; c++) {
+        if (b->table->chunk[c])
+            quota_add(b->quota, -(i64)b->table->chunk[c]->used);
         slots_put(s, b->table->chunk[c]);
         b->table->chunk[c] = NULL;
     }
@@ -427,7 +434,7 @@ int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
         *out = slot_frame(*slot);
         return r;
     }
-    r = frame_zeroed(s, &f);
+    r = quota_left(b->quota) ? frame_zeroed(s, &f) : -ENOSPC;
     if (r)
         return r;
     if (!b->anonymous) {
@@ -440,6 +447,7 @@ int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out)
     slot = page_slot(b, page); // making room for a frame may have changed what is cached
     *slot = f;
     chunk_at(b, page / CHUNK)->used++;
+    quota_add(b->quota, 1);
     *out = f;
     return 0;
 }
@@ -557,6 +565,7 @@ static struct backing *backing_dup(struct forking *f, struct backing *from)
     if (!b)
         return NULL;
     b->name = forking_text(f, from->name);
+    b->quota = quota_copy(f, from->quota);
     link_backing(f->store, b);
     if (b->table)
         b->table->refs++;

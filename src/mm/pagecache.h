@@ -46,6 +46,7 @@ struct backing {
     u32 segment;         // the kernel's: SysV segment whose memory it is, 0 = none
     struct file_key key;
     u64 pages;           // length of frame[] in pages
+    struct quota *quota;      // what its pages count against, NULL = nothing; a reference
     struct slot_table *table; // frame numbers by page; NULL = none is cached
     char *name;           // the file's guest path, for /proc/PID/maps; may be NULL
     struct backing *next, *prev; // in the cache's list, of files or of anonymous ones
@@ -78,7 +79,7 @@ static inline bool backing_per_machine(const struct backing *b)
 struct backing *backing_copy(struct forking *f, struct backing *b);
 
 // The frame of a page, read or made if it is not cached (the cache keeps its own reference).
-// -ENOMEM, -EFAULT beyond the end of the file (SIGBUS), or the read's error.
+// -ENOMEM, -ENOSPC (its quota), -EFAULT beyond the end of the file (SIGBUS), or the read's error.
 MUST_CHECK int backing_page(struct store *s, struct backing *b, u64 page, frame_t *out);
 bool backing_cached(const struct backing *b, u64 page);
 // The frame of a cached page, to be read; FRAME_NONE.

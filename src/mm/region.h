@@ -20,6 +20,7 @@ enum {
     REGION_VDSO = 64,
     REGION_LOCKED = 128,
     REGION_DONTDUMP = 256,   // not in a core file
+    REGION_NOEXEC = 512,     // of a file whose mount forbids to execute: never executable
 };
 
 struct region {

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ipc.h>
+#include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -633,6 +634,55 @@ static void shm_notified(void)
     CHECK_EQ(rmdir(shm(own)) | rmdir(shm("more")) | rmdir(shm("")), 0);
 }
 
+static int mounted(const char *name)
+{
+    struct stat s, up;
+
+    return stat(shm(name), &s) == 0 && stat(shm(""), &up) == 0 && s.st_dev != up.st_dev;
+}
+
+static int mount_one(const char *name)
+{
+    return mount("none", shm(name), "tmpfs", 0, "size=64k");
+}
+
+// Each copy has a table of mounts, and file systems, with their limits, of its own.
+static void shm_mounts(void)
+{
+    static char page[PAGE];
+
+    CHECK_EQ(mkdir(shm("m"), 0700) | mkdir(shm("a"), 0700) | mkdir(shm("b"), 0700), 0);
+    if (mount_one("m") && errno == EPERM) {
+        (void)!(rmdir(shm("m")) | rmdir(shm("a")) | rmdir(shm("b")) | rmdir(shm("")));
+        check_skip("not the privilege to mount");
+    }
+    int fd = open(shm("m/file"), O_CREAT | O_RDWR, 0600), i = 0;
+    CHECK_EQ(mkdir(shm("m/in"), 0700), 0);
+    CHECK_EQ(mount(shm("a"), shm("m/in"), NULL, MS_BIND, NULL), 0);
+    for (; i < 4; i++)
+        CHECK_EQ(write(fd, page, PAGE), (long)PAGE);
+    char l = letter();
+    const char *mine = l == 'a' ? "a" : "b", *other = l == 'a' ? "b" : "a";
+    if (l == 'b')
+        CHECK_EQ(umount(shm("m/in")), 0);
+    CHECK_EQ(mount_one(mine), 0);
+    close(open(shm(l == 'a' ? "a/own" : "b/own"), O_CREAT | O_RDWR, 0600));
+    for (; l == 'a' && write(fd, page, PAGE) == (ssize_t)PAGE; i++)
+        ;
+    CHECK_EQ(i, (l == 'a' ? 16 : 4));
+    meanwhile();
+    CHECK(mounted(mine) && !mounted(other));
+    CHECK_EQ(lseek(fd, 0, SEEK_END), i * (long)PAGE);
+    for (; write(fd, page, PAGE) == (ssize_t)PAGE; i++)
+        ;
+    CHECK_EQ(i, 16);
+    close(fd);
+    CHECK_EQ(umount(shm("m/in")), (l == 'b' ? -1 : 0));
+    CHECK_EQ(umount(shm("m")), 0);
+    CHECK_EQ(umount(shm(mine)), 0);
+    CHECK_EQ(rmdir(shm("m")) | rmdir(shm("a")) | rmdir(shm("b")) | rmdir(shm("")), 0);
+}
+
 static void watched(void)
 {
     char where[] = "/tmp/tine-parted-XXXXXX", name[sizeof where + 2], events[4096];
@@ -660,6 +710,6 @@ static const struct check_case cases[] = {
     CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
     CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
     CASE(shm_files), CASE(shm_mapped), CASE(shm_places), CASE(shm_leases),
-    CASE(shm_watched), CASE(shm_notified), CASE(watched),
+    CASE(shm_watched), CASE(shm_notified), CASE(shm_mounts), CASE(watched),
 };
 CHECK_MAIN(cases)

@@ -1,0 +1,57 @@
+// mount(2), umount2(2), openat2(2): numbers and layouts of riscv64 Linux.
+#ifndef ABI_MOUNT_ABI_H
+#define ABI_MOUNT_ABI_H
+
+#include "base/types.h"
+
+#define ABI_MS_RDONLY 1u
+#define ABI_MS_NOSUID 2u
+#define ABI_MS_NODEV 4u
+#define ABI_MS_NOEXEC 8u
+#define ABI_MS_SYNCHRONOUS 16u
+#define ABI_MS_REMOUNT 32u
+#define ABI_MS_MANDLOCK 64u
+#define ABI_MS_DIRSYNC 128u
+#define ABI_MS_NOSYMFOLLOW 256u
+#define ABI_MS_NOATIME 1024u
+#define ABI_MS_NODIRATIME 2048u
+#define ABI_MS_BIND 4096u
+#define ABI_MS_MOVE 8192u
+#define ABI_MS_REC 16384u
+#define ABI_MS_SILENT 32768u
+#define ABI_MS_UNBINDABLE (1u << 17)
+#define ABI_MS_PRIVATE (1u << 18)
+#define ABI_MS_SLAVE (1u << 19)
+#define ABI_MS_SHARED (1u << 20)
+#define ABI_MS_RELATIME (1u << 21)
+#define ABI_MS_STRICTATIME (1u << 24)
+#define ABI_MS_LAZYTIME (1u << 25)
+#define ABI_MS_NOUSER (1u << 31)
+#define ABI_MS_MGC_VAL 0xc0ed0000u
+#define ABI_MS_MGC_MSK 0xffff0000u
+
+#define ABI_MNT_FORCE 1u
+#define ABI_MNT_DETACH 2u
+#define ABI_MNT_EXPIRE 4u
+#define ABI_UMOUNT_NOFOLLOW 8u
+
+// statfs.f_flags
+#define ABI_ST_NOSUID 0x2
+#define ABI_ST_NODEV 0x4
+#define ABI_ST_NOEXEC 0x8
+#define ABI_ST_NOATIME 0x400
+#define ABI_ST_NODIRATIME 0x800
+#define ABI_ST_RELATIME 0x1000
+#define ABI_ST_NOSYMFOLLOW 0x2000
+
+struct abi_open_how {
+    u64 flags, mode, resolve;
+};
+#define ABI_RESOLVE_NO_XDEV 1u
+#define ABI_RESOLVE_NO_MAGICLINKS 2u
+#define ABI_RESOLVE_NO_SYMLINKS 4u
+#define ABI_RESOLVE_BENEATH 8u
+#define ABI_RESOLVE_IN_ROOT 16u
+#define ABI_RESOLVE_CACHED 32u
+
+#endif
