@@ -106,8 +106,25 @@ static int open_found(struct fs *fs, struct found *at, u32 oflags, u32 mode, boo
     }
 }
 
+static u32 resolve_flags(u32 resolve)
+{
+    static const u32 flags[][2] = {{ABI_RESOLVE_NO_XDEV, WALK_NO_XDEV}, {ABI_RESOLVE_NO_MAGICLINKS, WALK_NO_MAGIC},
+                                   {ABI_RESOLVE_NO_SYMLINKS, WALK_NO_LINKS}, {ABI_RESOLVE_BENEATH, WALK_BENEATH},
+                                   {ABI_RESOLVE_IN_ROOT, WALK_IN_ROOT}};
+    u32 to = 0;
+    for (u32 i = 0; i < ARRAY_LEN(flags); i++)
+        to |= resolve & flags[i][0] ? flags[i][1] : 0;
+    return to;
+}
+
 int path_open(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 oflags, u32 mode,
               file_t *out)
+{
+    return path_open_resolve(fs, c, dir, path, oflags, mode, 0, out);
+}
+
+int path_open_resolve(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 oflags, u32 mode,
+                      u32 resolve, file_t *out)
 {
     struct found at;
     *out = 0;
@@ -117,7 +134,7 @@ int path_open(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 
         oflags |= ABI_O_LARGEFILE;
     bool excl = (oflags & (ABI_O_CREAT | ABI_O_EXCL)) == (ABI_O_CREAT | ABI_O_EXCL);
     bool nofollow = (oflags & ABI_O_NOFOLLOW) || excl;
-    u32 hflags = host_oflags(oflags), wflags = nofollow ? WALK_NOFOLLOW : 0;
+    u32 hflags = host_oflags(oflags), wflags = (nofollow ? WALK_NOFOLLOW : 0) | resolve_flags(resolve);
     mode &= 07777 & ~c->c->umask;
     int r = walk(fs, c, dir, path, wflags, hflags, mode, &at);
     if (r == -ENXIO && (oflags & ABI_O_ACCMODE) == ABI_O_WRONLY) {

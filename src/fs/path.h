@@ -41,6 +41,9 @@ MUST_CHECK int fsctx_umask(struct fs *fs, struct fsctx *c, u32 mask, u32 *old);
 // file_wait(.., 0, ..), go on with file_open_done. ABI_O_CLOEXEC is the caller's business.
 MUST_CHECK int path_open(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 oflags,
                          u32 mode, file_t *out);
+// The same; `resolve`: RESOLVE_* of openat2(2), but for _CACHED. A relative `dir` counts for absolute paths, too.
+MUST_CHECK int path_open_resolve(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 oflags,
+                                 u32 mode, u32 resolve, file_t *out);
 // flags: ABI_AT_SYMLINK_NOFOLLOW, ABI_AT_EMPTY_PATH ("" names dir itself)
 MUST_CHECK int path_stat(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
                          struct abi_stat *out);

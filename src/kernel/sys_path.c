@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/mount_abi.h"
 #include "kernel/async.h"
 #include "mm/pagecache.h"
 #include "mm/uaccess.h"
@@ -38,6 +39,7 @@ int at_arg(struct task *t, u64 fd, gva_t from, char *path, file_t *dir)
 // ---- open
 
 #define SYS_OPENAT 56u
+#define SYS_OPENAT2 437u
 
 // O_TRUNC emptied a file that may be mapped or cached.
 static void opened(struct machine *m, file_t file, u32 flags)
@@ -46,7 +48,7 @@ static void opened(struct machine *m, file_t file, u32 flags)
         file_changed(m, file, 0, 1ULL << 48);
 }
 
-// A FIFO waits for its other side; its file stands in t->call.state[0] meanwhile.
+// A FIFO waits for its other side; its file stands in t->call.state[0] meanwhile, O_CLOEXEC in [1].
 static i64 open_wait(struct machine *m, struct task *t)
 {
     file_t file = (file_t)t->call.state[0];
@@ -60,41 +62,112 @@ static i64 open_wait(struct machine *m, struct task *t)
         file_put(m->fs, file);
         return r;
     }
-    return fd_install(m, t, file, t->call.arg[2] & ABI_O_CLOEXEC);
+    return fd_install(m, t, file, t->call.state[1]);
 }
 
 void open_dropped(struct machine *m, struct task *t)
 {
-    if (t->call.active && t->call.number == SYS_OPENAT && t->call.state[0])
+    if (t->call.active && (t->call.number == SYS_OPENAT || t->call.number == SYS_OPENAT2) && t->call.state[0])
         file_put(m->fs, (file_t)t->call.state[0]);
     t->call.active = false;
 }
 
-i64 sys_openat(struct machine *m, struct task *t, const u64 *a)
+static i64 do_open(struct machine *m, struct task *t, file_t dir, const char *path, const struct abi_open_how *how)
 {
-    char path[PATH_ROOM];
-    file_t dir, file;
-    if (t->call.state[0])
-        return open_wait(m, t);
-    u32 flags = (u32)a[2] & ~ABI_O_CLOEXEC;
-    int r = at_arg(t, a[0], a[1], path, &dir);
-    if (r)
-        return r;
+    file_t file;
+    u32 flags = (u32)how->flags & ~ABI_O_CLOEXEC;
     if (!fd_room(t->files, fd_limit(m, t)))
         return -EMFILE;
-    r = lease_break(m, t, dir, path, flags);
+    int r = lease_break(m, t, dir, path, flags);
     if (r)
         return r;
-    r = path_open(m->fs, t->fs, dir, path, flags | ABI_O_LARGEFILE, (u32)a[3] & 07777, &file);
+    r = path_open_resolve(m->fs, t->fs, dir, path, flags | ABI_O_LARGEFILE, (u32)how->mode & 07777, (u32)how->resolve,
+                          &file);
     if (r == -EAGAIN && file) {
         t->call.state[0] = file;
+        t->call.state[1] = how->flags & ABI_O_CLOEXEC;
         return open_wait(m, t);
     }
     if (r)
         return r;
     opened(m, file, flags);
     tty_opened(m, t, file, flags);
-    return fd_install(m, t, file, a[2] & ABI_O_CLOEXEC);
+    return fd_install(m, t, file, how->flags & ABI_O_CLOEXEC);
+}
+
+i64 sys_openat(struct machine *m, struct task *t, const u64 *a)
+{
+    char path[PATH_ROOM];
+    file_t dir;
+    if (t->call.state[0])
+        return open_wait(m, t);
+    int r = at_arg(t, a[0], a[1], path, &dir);
+    return r ? r : do_open(m, t, dir, path, &(struct abi_open_how){.flags = (u32)a[2], .mode = a[3]});
+}
+
+// ---- openat2
+
+#define OPEN_FLAGS (ABI_O_ACCMODE | ABI_O_CREAT | ABI_O_EXCL | ABI_O_NOCTTY | ABI_O_TRUNC | ABI_O_APPEND | ABI_O_NONBLOCK | \
+                    ABI_O_SYNC | ABI_O_ASYNC | ABI_O_DIRECT | ABI_O_LARGEFILE | ABI_O_DIRECTORY | ABI_O_NOFOLLOW | \
+                    ABI_O_NOATIME | ABI_O_CLOEXEC | ABI_O_PATH | ABI_O_TMPFILE)
+#define ONLY_TMPFILE (ABI_O_TMPFILE & ~ABI_O_DIRECTORY)
+#define RESOLVE_KNOWN 63u
+
+static int how_arg(struct task *t, gva_t from, u64 size, struct abi_open_how *how)
+{
+    if (size < sizeof *how)
+        return -EINVAL;
+    if (size > PAGE_SIZE)
+        return -E2BIG;
+    int r = uaccess_read(t->mm, how, from, sizeof *how);
+    for (u64 at = sizeof *how; r == 0 && at < size; at++) {
+        u8 byte;
+        r = uaccess_read(t->mm, &byte, from + at, 1);
+        if (r == 0 && byte)
+            r = -E2BIG;
+    }
+    return r;
+}
+
+// openat2(2), ERRORS: what openat lets pass is refused here.
+static int how_check(const struct abi_open_how *how)
+{
+    u64 flags = how->flags;
+    const u64 with_path = ABI_O_PATH | ABI_O_DIRECTORY | ABI_O_NOFOLLOW | ABI_O_CLOEXEC;
+    bool creates = flags & (ABI_O_CREAT | ONLY_TMPFILE);
+    if (flags & ~(u64)OPEN_FLAGS || how->resolve & ~(u64)RESOLVE_KNOWN ||
+        (how->resolve & ABI_RESOLVE_BENEATH && how->resolve & ABI_RESOLVE_IN_ROOT))
+        return -EINVAL;
+    if (creates ? how->mode & ~(u64)07777 : how->mode)
+        return -EINVAL;
+    if (flags & ABI_O_DIRECTORY && flags & ABI_O_CREAT)
+        return -EINVAL;
+    if (flags & ONLY_TMPFILE && (!(flags & ABI_O_DIRECTORY) || (flags & ABI_O_ACCMODE) == ABI_O_RDONLY))
+        return -EINVAL;
+    if (flags & ABI_O_PATH && flags & ~with_path)
+        return -EINVAL;
+    // Nothing is known of a path before the host was asked: what may not wait is not opened.
+    return how->resolve & ABI_RESOLVE_CACHED ? -EAGAIN : 0;
+}
+
+i64 sys_openat2(struct machine *m, struct task *t, const u64 *a)
+{
+    char path[PATH_ROOM];
+    struct abi_open_how how;
+    file_t dir;
+    if (t->call.state[0])
+        return open_wait(m, t);
+    int r = how_arg(t, a[2], a[3], &how);
+    if (r == 0)
+        r = how_check(&how);
+    if (r == 0 && how.resolve & (ABI_RESOLVE_BENEATH | ABI_RESOLVE_IN_ROOT)) {
+        r = path_arg(t, a[1], path);
+        if (r == 0)
+            r = dirfd_arg(t, a[0], &dir);
+    } else if (r == 0) {
+        r = at_arg(t, a[0], a[1], path, &dir);
+    }
+    return r ? r : do_open(m, t, dir, path, &how);
 }
 
 // ---- stat

@@ -306,6 +306,24 @@ static void print_open(struct printer *p, const char *detail, u64 v)
         p->skip = 1;
 }
 
+static void print_open_how(struct printer *p, const char *detail, u64 v)
+{
+    u64 w[3];
+    (void)detail;
+    if (p->arg[3] < sizeof w || !print_load(p, v, w, sizeof w)) {
+        if (p->arg[3] < sizeof w)
+            print_pointer(p, v);
+        return;
+    }
+    text_puts(p->out, "{flags=");
+    print_open_flags(p, w[0]);
+    if (w[1])
+        text_printf(p->out, ", mode=%#llo", (unsigned long long)w[1]);
+    text_puts(p->out, ", resolve=");
+    print_flags(p, "resolve", w[2]);
+    text_puts(p->out, "}");
+}
+
 static void print_socktype(struct printer *p, const char *detail, u64 v)
 {
     (void)detail;
@@ -459,7 +477,7 @@ static const struct value plain[] = {
     {"HEX", print_hex}, {"OCT", print_octal}, {"MODE", print_octal}, {"PTR", print_ptr},
     {"SIG", print_sig}, {"FILEMODE", print_file_mode}, {"DEV", print_dev}, {"ENUM", print_enum_type},
     {"FLAGS", print_flags_type}, {"PATH", print_path_type}, {"STR", print_str}, {"BUF", print_buf},
-    {"OPEN", print_open}, {"SOCKTYPE", print_socktype}, {"FCNTL", print_fcntl},
+    {"OPEN", print_open}, {"OPEN_HOW", print_open_how}, {"SOCKTYPE", print_socktype}, {"FCNTL", print_fcntl},
     {"IOCTL", print_ioctl}, {"FUTEX", print_futex}, {"CLONE", print_clone},
 };
 
