@@ -63,8 +63,10 @@ static int of_node(struct place *p, u32 node)
 static int of_file(struct fs *fs, struct place *p, file_t id)
 {
     const struct file *f = file_at(fs, id);
-    if (!f || !f->mount)
-        return f ? -EINVAL : -EBADF;
+    if (!f)
+        return -EBADF;
+    if (!f->mount || f->how & (FILE_INHERITED | FILE_TWIN)) // what came with the process lies in no mount
+        return -EINVAL;
     p->mount = f->mount;
     p->name = f->name;
     if (f->inode)
