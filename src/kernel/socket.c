@@ -718,7 +718,9 @@ void socket_close(struct machine *m, u32 id)
         socket_close(m, waiting->id);
     }
     socket_drop_queue(m, id);
+    file_t node = s->node;
     pool_free(&m->sockets, id);
+    file_put(m->fs, node);
     changed(m, id);
     wake_channel(m, CHAN(CHAN_SOCKET_SPACE, id));
     let_go(m);

@@ -42,6 +42,7 @@ struct socket {
     u32 pending_head, pending_tail, pending, backlog, pending_next;
     struct g_ucred cred, peer_cred;
     u64 dev, ino;               // the node of a bound path
+    file_t node;                // ... open, so that its number is nobody else's; 0 = it could not be
     struct sockname name;
     u64 recv_timeout, send_timeout; // ns, 0 = none
     u32 send_buffer, recv_buffer;

@@ -178,9 +178,15 @@ static int unix_bind(struct machine *m, struct task *t, struct socket *s, const 
     r = path_mknod(m->fs, t->fs, 0, path, ABI_S_IFSOCK | 0777, 0);
     if (r)
         return r == -EEXIST ? -EADDRINUSE : r;
-    r = path_stat(m->fs, t->fs, 0, path, ABI_AT_SYMLINK_NOFOLLOW, &st);
-    if (r)
+    file_t node = 0;
+    if (path_open(m->fs, t->fs, 0, path, ABI_O_PATH | ABI_O_NOFOLLOW, 0, &node))
+        node = 0; // the host has no descriptor left
+    r = node ? file_stat(m->fs, node, &st) : path_stat(m->fs, t->fs, 0, path, ABI_AT_SYMLINK_NOFOLLOW, &st);
+    if (r) {
+        file_put(m->fs, node);
         return r;
+    }
+    s->node = node;
     struct socket *stale = find_node(m, st.st_dev, st.st_ino);
     if (stale)
         stale->bound = false; // its node was unlinked, and the number given out again

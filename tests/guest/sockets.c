@@ -434,6 +434,32 @@ static void full_backlog(void)
     CHECK_EXIT(pid, 0);
 }
 
+/* A name that was taken away and given to another socket leads to that one, which is another file. */
+static void a_name_given_again(void)
+{
+    struct sockaddr_un name = { AF_UNIX, "" };
+    struct stat before, after;
+    char dir[] = "/tmp/tine-name-XXXXXX";
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(name.sun_path, sizeof name.sun_path, "%s/s", dir);
+    int a = socket(AF_UNIX, SOCK_STREAM, 0), b = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK_EQ(bind(a, (struct sockaddr *)&name, sizeof name), 0);
+    CHECK_EQ(listen(a, 1), 0);
+    CHECK_EQ(stat(name.sun_path, &before), 0);
+    CHECK_EQ(unlink(name.sun_path), 0);
+    CHECK_EQ(bind(b, (struct sockaddr *)&name, sizeof name), 0);
+    CHECK_EQ(listen(b, 1), 0);
+    CHECK_EQ(stat(name.sun_path, &after), 0);
+    CHECK(before.st_ino != after.st_ino);
+    CHECK_EQ(connect(c, (struct sockaddr *)&name, sizeof name), 0);
+    struct pollfd want[2] = { { a, POLLIN, 0 }, { b, POLLIN, 0 } };
+    CHECK_EQ(poll(want, 2, 1000), 1);
+    CHECK_EQ(want[1].revents, POLLIN);
+    CHECK_EQ(close(a) | close(b) | close(c), 0);
+    CHECK_EQ(unlink(name.sun_path), 0);
+    CHECK_EQ(rmdir(dir), 0);
+}
+
 /* ---- passed files and credentials ---- */
 
 static void send_fds(int to, const int *fds, int n, int flags)
@@ -848,7 +874,7 @@ static const struct check_case cases[] = {
     CASE(files_that_nobody_takes),
     CASE(a_socket_inside_itself),
     CASE(sockets_that_only_hold_each_other),
-    CASE(too_many_under_way), CASE(peeked_files_are_copies),
+    CASE(a_name_given_again), CASE(too_many_under_way), CASE(peeked_files_are_copies),
     CASE(credentials_come_along),
     CASE(many_messages_at_once),
     CASE(time_out_of_many_messages),
