@@ -66,6 +66,7 @@ struct jit_cache {
     } *link; // 2 * CPU_LINKS
     u32 nlinks;
     u8 next_window;     // of tlb_window, for the next unit
+    u64 planned, again; // instructions of all units, and how many of these others have, too (plan.h, N4)
     bool has_avx, has_fma, has_bmi2; // what the host's processor can
     struct saved *saved; // saved.h; NULL: no file
     u32 made;           // units translated in this run

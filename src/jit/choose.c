@@ -12,7 +12,7 @@
 #define ONCE           (1u << 12) // frequency of the unit's begin
 #define FREQUENCY_MOST (1u << 28)
 #define LOOP_TURNS     8
-#define USES_LEAST     6 // of a register, in a unit without loops, to be worth a look
+#define USES_LEAST     12 // of a register, in a unit without loops, to be worth a look
 
 // Weights of a block's two ways on.
 #define OFTEN  64u

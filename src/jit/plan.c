@@ -2,14 +2,23 @@
 
 #include <string.h>
 
+#define AGAIN_MOST 160 // instructions of a unit
+#define AGAIN_PART 4   // of all
+
 struct walk {
     struct plan *p;
     const struct jit_cache *c;
     const struct code_page *page;
     const u8 *code, *next;
     gva_t page_va;
+    u32 begin;
+    u32 again, again_most; // (N4) instructions that other units have, too
+    bool met, closes;      // came to code of other units; that leads back to the begin
     u32 ntargets;
-    u16 target[PLAN_MOST]; // found, not walked yet
+    struct {
+        u16 off;
+        bool again;
+    } target[PLAN_MOST]; // found, not walked yet
 };
 
 static u32 halfword(const u8 *code, u32 off)
@@ -24,27 +33,35 @@ static struct plan_insn *add(struct plan *p, u32 off, enum plan_kind kind)
     return i;
 }
 
-// Whether code at off, not in the plan yet, should come in.
-static bool wanted(const struct walk *w, u32 off)
+// Whether code at off, not in the plan yet, should come in. *again: another unit has it, or the code before it.
+static bool wanted(struct walk *w, u32 off, bool *again)
 {
-    return w->p->n < PLAN_MOST && !cache_find(w->c, w->page_va + off, w->page->frame);
+    if (w->p->n >= PLAN_MOST)
+        return false;
+    if (!*again && w->p->n && cache_find(w->c, w->page_va + off, w->page->frame))
+        *again = w->met = true;
+    return !*again || w->again < w->again_most;
 }
 
-static void want_target(struct walk *w, i64 target, bool likely_taken)
+static void want_target(struct walk *w, i64 target, bool likely_taken, bool again)
 {
     if (target < 0 || target >= (i64)PAGE_SIZE || w->ntargets == PLAN_MOST)
         return;
-    if (code_heat(w->page, (u32)target) || likely_taken)
-        w->target[w->ntargets++] = (u16)target;
+    w->closes |= again && target == (i64)w->begin;
+    if (code_heat(w->page, (u32)target) || likely_taken) {
+        w->target[w->ntargets].again = again;
+        w->target[w->ntargets++].off = (u16)target;
+    }
 }
 
 // Takes in what is reached from off without a choice.
-static void walk_from(struct walk *w, u32 off)
+static void walk_from(struct walk *w, u32 off, bool again)
 {
     struct plan *p = w->p;
     for (;;) {
         u32 word, length;
-        if (off >= PAGE_SIZE || p->index[off / 2] || (p->n && !wanted(w, off)))
+        w->closes |= again && off == w->begin;
+        if (off >= PAGE_SIZE || p->index[off / 2] || !wanted(w, off, &again))
             break;
         word = halfword(w->code, off);
         length = rv_length(word);
@@ -61,13 +78,14 @@ static void walk_from(struct walk *w, u32 off)
             word |= (straddles ? p->upper : halfword(w->code, off + 2)) << 16;
         struct plan_insn *i = add(p, off, PLAN_INSN);
         i->straddles = straddles;
+        w->again += again;
         p->index[off / 2] = (u16)p->n;
         p->guest_bytes += length;
         if (!rv_decode(word, &i->in))
             i->in.op = OP_illegal;
         i64 target = (i64)off + i->in.imm;
         if (rv_flags[i->in.op] & RV_BRANCHES)
-            want_target(w, target, i->in.imm < 0);
+            want_target(w, target, i->in.imm < 0, again);
         if (i->in.op == OP_jal && i->in.rd == 0 && target >= 0 && target < (i64)PAGE_SIZE &&
             target != off) {
             i->falls = true;
@@ -126,21 +144,41 @@ static void measure_chains(struct plan *p)
     }
 }
 
+static void walk(struct walk *w)
+{
+    struct plan *p = w->p;
+    p->n = p->guest_bytes = 0;
+    memset(p->index, 0, sizeof p->index);
+    walk_from(w, w->begin, false);
+    while (w->ntargets && p->n < PLAN_MOST) {
+        u32 target = w->target[--w->ntargets].off;
+        bool again = w->target[w->ntargets].again;
+        if (!p->index[target / 2] && wanted(w, target, &again))
+            walk_from(w, target, again);
+    }
+    w->ntargets = 0;
+}
+
 bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page,
                const u8 *code, const u8 *next, gva_t page_va, u32 off)
 {
     struct walk w = {.p = p, .c = c, .page = page, .code = code, .next = next,
-                     .page_va = page_va};
-    p->n = p->guest_bytes = 0;
-    memset(p->index, 0, sizeof p->index);
-    walk_from(&w, off);
+                     .page_va = page_va, .begin = off};
+    walk(&w);
     if (p->insn[0].kind == PLAN_GOTO)
         return false;
-    while (w.ntargets && p->n < PLAN_MOST) {
-        u32 target = w.target[--w.ntargets];
-        if (!p->index[target / 2] && wanted(&w, target))
-            walk_from(&w, target);
+    if (w.met && c->again < c->planned / AGAIN_PART) {
+        w.again = 0;
+        w.again_most = AGAIN_MOST;
+        walk(&w);
+        if (!w.closes) {
+            w.again = w.again_most = 0;
+            walk(&w);
+        } else {
+            c->again += w.again;
+        }
     }
+    c->planned += p->n;
     mark_heads(p);
     measure_chains(p);
     plan_windows(p, &c->next_window);

@@ -9,6 +9,8 @@
 //      included; who traps gives that back, and a branch that is taken has nothing to give.
 // (N3) The second half of an instruction that straddles is another frame's, which may change or go without the
 //      unit: so each time the TLB is asked whether it may be executed, and the bytes whether they are the same.
+// (N4) Code that another unit has ends a unit, unless it leads back to the unit's begin: then there is a loop that
+//      was translated before all of its ways were taken, and the unit has it all.
 #ifndef JIT_PLAN_H
 #define JIT_PLAN_H
 
