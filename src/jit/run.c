@@ -14,7 +14,7 @@
 #include "jit/translate.h"
 #include "mm/mm.h"
 
-#define HOT 8 // jumps to a place before it is translated
+#define HOT 24 // jumps to a place before it is translated: what runs less often costs less interpreted
 
 static u32 hot(const struct cpu *cpu)
 {
