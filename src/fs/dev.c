@@ -106,7 +106,6 @@ void dev_stat(struct fs *fs, u32 dev, struct abi_stat *out)
 // /dev/tty: the terminal that controls the process.
 static int tty_open(struct fs *fs, u32 oflags, u32 mount, file_t *out)
 {
-    struct abi_stat s;
     u32 tty = fs->tty_controlling ? fs->tty_controlling(fs->tty_arg) : TTY_HOST;
     if (!tty)
         return -ENXIO;
@@ -116,14 +115,15 @@ static int tty_open(struct fs *fs, u32 oflags, u32 mount, file_t *out)
                          (oflags & ABI_O_ACCMODE) | ABI_O_NOCTTY | ABI_O_NONBLOCK, 0);
     if (fd < 0)
         return fd;
-    int r = host_fstat(fd, &s);
-    if (r == 0)
-        r = file_new(fs, FILE_TTY, oflags, out);
+    char *name = budget_strdup(fs->budget, "tty");
+    int r = name ? file_new(fs, FILE_TTY, oflags, out) : -ENOMEM;
     if (r) {
+        budget_free(name);
         host_close(fd);
         return r;
     }
     file_at(fs, *out)->host_fd = fd;
+    file_at(fs, *out)->path = name;
     file_set_mount(fs, file_at(fs, *out), mount);
     return 0;
 }

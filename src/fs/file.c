@@ -296,7 +296,8 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
         strbuf_clear(&b);
         return n;
     }
-    if (f->host_fd >= 0 && f->kind != FILE_DEV && f->kind != FILE_SOCKET) {
+    bool named = f->kind == FILE_TTY && f->path; // /dev/tty
+    if (f->host_fd >= 0 && f->kind != FILE_DEV && f->kind != FILE_SOCKET && !named) {
         i64 n = mount_path(fs, f->mount ? f->mount : 1, f->host_fd, buf, cap);
         // What came with the process may lie outside of all mounts.
         bool ours = !(f->how & (FILE_INHERITED | FILE_TWIN));
@@ -306,7 +307,7 @@ i64 file_path(struct fs *fs, file_t id, char *buf, size_t cap)
     if (f->kind == FILE_EVENT)
         head = "anon_inode:[eventfd]";
     else if (f->kind == FILE_PTM || f->kind == FILE_PTS || f->kind == FILE_DEV || f->kind == FILE_PROC || f->kind == FILE_PROCDIR ||
-             f->kind == FILE_PATH)
+             f->kind == FILE_PATH || named)
         head = f->mount ? mount_guest(fs, f->mount) : "";
     if (!head)
         return -ENAMETOOLONG;

@@ -439,7 +439,17 @@ static int tty_ioctl(struct fs *fs, file_t id, u32 cmd, struct mm *mm, u64 arg)
     return -ENOTTY;
 }
 
+static int tty_stat(struct fs *fs, file_t id, struct abi_stat *out)
+{
+    const struct file *f = file_at(fs, id);
+    if (!f->path)
+        return host_fstat(f->host_fd, out);
+    dev_stat(fs, DEV_TTY, out); // it was opened as that
+    return 0;
+}
+
 const struct file_ops file_tty_ops = {
+    .stat = tty_stat,
     .read = stream_read,
     .write = stream_write,
     .ioctl = tty_ioctl,

@@ -386,7 +386,8 @@ static void slave_wait(struct fs *fs, file_t id, int events, struct wait_spec *o
 
 static int slave_stat(struct fs *fs, file_t id, struct abi_stat *out)
 {
-    dev_stat(fs, DEV_PTS + tty_of(fs, id)->number, out);
+    bool by_tty = !strcmp(file_at(fs, id)->path, "tty"); // opened as /dev/tty
+    dev_stat(fs, by_tty ? DEV_TTY : DEV_PTS + tty_of(fs, id)->number, out);
     return 0;
 }
 

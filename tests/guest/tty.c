@@ -471,8 +471,14 @@ static void signal_keys(void)
 static void who(void)
 {
     char name[64];
+    struct stat open_one, named;
     int fd = open("/dev/tty", O_RDWR);
     CHECK(fd >= 0);
+    CHECK_EQ(fstat(fd, &open_one) | stat("/dev/tty", &named), 0);
+    CHECK_EQ(open_one.st_rdev, named.st_rdev);
+    CHECK_EQ(open_one.st_ino, named.st_ino);
+    CHECK_EQ(ttyname_r(fd, name, sizeof name), 0);
+    CHECK_EQ(strcmp(name, "/dev/tty"), 0);
     CHECK_EQ(tcgetpgrp(fd), getpgrp());
     CHECK_EQ(tcgetsid(slave), getpid());
     CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
