@@ -236,10 +236,27 @@ static int show_memory(struct mm *mm, gva_t from, gva_t to, struct strbuf *s)
     return 0;
 }
 
+// Who has written over the NUL of its last argument says a title, which may reach into the environment (setproctitle).
+static bool show_title(struct mm *mm, struct strbuf *s)
+{
+    char text[PAGE_SIZE];
+    if (mm->arg_end <= mm->arg_start || mm->env_start != mm->arg_end ||
+        uaccess_read(mm, text, mm->arg_end - 1, 1) || !*text)
+        return false;
+    size_t n = MIN(sizeof text, mm->env_end - mm->arg_start);
+    if (uaccess_read(mm, text, mm->arg_start, n))
+        return false;
+    size_t len = strnlen(text, n);
+    (void)strbuf_add(s, text, MIN(len + 1, n));
+    return true;
+}
+
 static int show_cmdline(struct machine *m, const struct proc_target *p, struct strbuf *s)
 {
     (void)m;
     struct mm *mm = mm_of(p);
+    if (mm && show_title(mm, s))
+        return 0;
     return mm ? show_memory(mm, mm->arg_start, mm->arg_end, s) : 0;
 }
 

@@ -112,6 +112,23 @@ static void self_cmdline_environ_comm(void)
     CHECK_EQ(strcmp(text, "renamed\n"), 0);
 }
 
+/* What a program writes over its arguments is its title, as far as into the environment behind them. */
+static void a_title_over_the_arguments(void)
+{
+    char *args = (char *)check_self, *end = environ[0], title[PAGE];
+    CHECK(end > args && (size_t)(end - args) < sizeof title - 16);
+    memset(args, 'a', (size_t)(end - args) - 1);
+    char *text = slurp("/proc/self/cmdline");
+    CHECK_EQ(strlen(text), end - args - 1);
+    memset(title, 'a', (size_t)(end - args));
+    strcpy(title + (end - args), "bc");
+    memcpy(args, title, strlen(title) + 1);
+    int fd = open("/proc/self/cmdline", O_RDONLY);
+    char got[PAGE];
+    CHECK_EQ(read(fd, got, sizeof got), strlen(title) + 1); /* with the byte that ends it */
+    CHECK_EQ(memcmp(got, title, strlen(title) + 1), 0);
+}
+
 static void stat_tells_who(void)
 {
     CHECK_EQ(*stat_field(getpid(), 3), 'R');
@@ -195,7 +212,7 @@ static const struct check_case cases[] = {
     CASE(self_links),
     CASE(self_fd),
     CASE(self_maps),
-    CASE(self_cmdline_environ_comm),
+    CASE(self_cmdline_environ_comm), CASE(a_title_over_the_arguments),
     CASE(stat_tells_who),
     CASE(states_of_a_child),
     CASE(status_has_the_usual_lines),
