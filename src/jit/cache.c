@@ -20,7 +20,7 @@ static u32 bucket_of(const struct jit_cache *c, gva_t pc, frame_t f)
     return (u32)((pc >> 1 ^ (u64)f << 11) * 0x9e3779b97f4a7c15UL >> 40) & (c->buckets - 1);
 }
 
-const u8 *cache_find(const struct jit_cache *c, gva_t pc, frame_t f)
+const u8 *cache_find_entry(const struct jit_cache *c, gva_t pc, frame_t f)
 {
     u32 i = c->bucket[bucket_of(c, pc, f)];
     for (; i; i = c->entry[i].next_of_bucket)
@@ -286,6 +286,7 @@ int cache_enter(struct jit_cache *c, struct code_page *p, gva_t pc, const u8 *at
     };
     *bucket = id;
     p->native = (void *)(uintptr_t)id;
+    code_set_heat(p, (u32)(pc & PAGE_MASK), HEAT_ENTERED); // (J6)
     return 0;
 }
 

@@ -15,6 +15,8 @@
 // (J3) Code is taken away (from the hash; cache->generation grows) before its bytes are used again;
 //      and they are used again only when every hart was out of translated code since.
 // (J4) A branch is redirected by one 4-byte store inside a cache line.
+// (J6) A place that has an entry has heat HEAT_ENTERED, so most of what has none is not looked for. (It may be
+//      lost to an interpreter on another thread, which counts there: then it is translated once more.)
 #ifndef JIT_CACHE_H
 #define JIT_CACHE_H
 
@@ -22,6 +24,7 @@
 #include "cpu/cpu.h"
 #include "jit/x86.h"
 
+#define HEAT_ENTERED   255u
 #define CACHE_SEGMENTS 32 // at most
 #define CACHE_THUNKS   4096u // bytes of them, at the begin
 
@@ -85,8 +88,13 @@ static inline const u8 *cache_run_address(const struct jit_cache *c, const u8 *a
     return at + c->shift;
 }
 
-// The code for pc in this frame, as it is to be run; NULL if there is none.
-const u8 *cache_find(const struct jit_cache *c, gva_t pc, frame_t f);
+// The code for pc in the page's frame, as it is to be run; NULL if there is none.
+const u8 *cache_find_entry(const struct jit_cache *c, gva_t pc, frame_t f);
+
+static inline const u8 *cache_find(const struct jit_cache *c, gva_t pc, const struct code_page *p)
+{
+    return code_heat(p, (u32)(pc & PAGE_MASK)) == HEAT_ENTERED ? cache_find_entry(c, pc, p->frame) : NULL;
+}
 
 // Makes sure that the first `size` bytes are there. -1: no memory
 MUST_CHECK int cache_commit(struct jit_cache *c, u32 size);

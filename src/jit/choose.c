@@ -67,8 +67,7 @@ static bool find_blocks(struct flow *w)
 // Whether nothing shows that the place was ever jumped to.
 static bool looks_cold(const struct translation *t, i64 off)
 {
-    return off >= 0 && off < (i64)PAGE_SIZE && !code_heat(t->page, (u32)off) &&
-           !cache_find(t->cache, t->page_va + (u64)off, t->page->frame);
+    return off >= 0 && off < (i64)PAGE_SIZE && !code_heat(t->page, (u32)off); // (J6)
 }
 
 static bool was_jumped_to(const struct flow *w, const struct block *b)

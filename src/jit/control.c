@@ -65,7 +65,7 @@ static void emit_branch_to(struct translation *t, enum x86_op op, u32 target)
         return;
     }
     emit_to_fixed(t);
-    const u8 *to = cache_find(t->cache, t->page_va + target, t->page->frame);
+    const u8 *to = cache_find(t->cache, t->page_va + target, t->page);
     if (to) {
         x86_branch(&t->e, op, to - t->cache->shift);
         t->cache->links++;
@@ -196,7 +196,7 @@ static void emit_entries(struct translation *t)
     for (u32 n = 0; n < t->plan.n; n++) {
         struct plan_insn *i = &t->plan.insn[n];
         if (!i->head || i->kind == PLAN_GOTO ||
-            (n && cache_find(t->cache, t->page_va + i->off, t->page->frame)))
+            (n && cache_find(t->cache, t->page_va + i->off, t->page)))
             continue;
         i->entry = n == 0 ? t->begin : t->nswaps ? t->e.at : i->at;
         if (n && t->nswaps) {

@@ -38,7 +38,7 @@ static bool wanted(struct walk *w, u32 off, bool *again)
 {
     if (w->p->n >= PLAN_MOST)
         return false;
-    if (!*again && w->p->n && cache_find(w->c, w->page_va + off, w->page->frame))
+    if (!*again && w->p->n && cache_find(w->c, w->page_va + off, w->page))
         *again = w->met = true;
     return !*again || w->again < w->again_most;
 }

@@ -88,7 +88,7 @@ static const u8 *find_code(struct cpu *cpu, struct jit_cache *c, gva_t pc)
         return NULL; // the interpreter meets the fault again
     if (!p)
         return NULL;
-    const u8 *host = cache_find(c, pc, p->frame);
+    const u8 *host = cache_find(c, pc, p);
     if (host)
         return host;
     u32 off = (u32)(pc & PAGE_MASK);

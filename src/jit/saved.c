@@ -13,7 +13,6 @@
 #define PAGES_MOST   (1u << 18)
 #define ENTRIES_MOST (1u << 22)
 #define UNIT_MOST    (1u << 18) // bytes
-#define HEAT_MOST    255
 
 struct header {
     char magic[8];
@@ -239,7 +238,6 @@ static void take(struct jit_cache *c, struct code_page *to, const struct saved_p
         const struct saved_entry *e = &v->entry[p->first + i];
         if (cache_enter(c, to, p->va + e->pc, c->base + e->offset, e->size, e->guest_size))
             return;
-        code_set_heat(to, (u32)e->pc, HEAT_MOST); // so that the interpreter leaves for it at once
         v->taken += e->size != 0;
     }
 }
