@@ -75,7 +75,7 @@ struct file {
     u32 async, async_next; // the kernel's waiters; the next file that is due
     u32 lease;    // the kernel's
     u32 watches;  // first of the epoll watches on it (the kernel's)
-    u32 opens;    // FIFO: the other side's open count when this end was opened
+    u32 opens;    // FIFO: the other side's open count when this end was opened; FILE_PROC: mount_changes, as last told
     u64 dev, ino; // of files, directories, FIFOs: key of locks and the like
     u32 inode;    // of a file of the machine's own file systems (fs/tmpfs.h), 0 = none; host_fd is then -1
     u32 name;     // ... and the name that it was opened by, a reference (the same)

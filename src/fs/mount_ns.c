@@ -191,6 +191,28 @@ void fsctx_pivoted(struct fs *fs, struct fsctx *c, const u32 roots[2])
     }
 }
 
+int fsctx_enter_mounts(struct fs *fs, struct fsctx *c, u32 ns)
+{
+    file_t root;
+    u32 old, top = ns ? mntns_root(fs, ns) : 0;
+    while (top && mount_at(fs, top)->over)
+        top = mount_at(fs, top)->over;
+    int r = top ? fsctx_own(fs, c) : -EINVAL;
+    if (r == 0)
+        r = root_file(fs, top, &root);
+    if (r)
+        return r;
+    old = c->c->ns;
+    file_put(fs, c->c->root);
+    file_put(fs, c->c->cwd);
+    file_get(fs, root);
+    c->c->root = c->c->cwd = root;
+    c->c->ns = ns;
+    mntns_get(fs, ns);
+    mntns_put(fs, old);
+    return 0;
+}
+
 int fsctx_unshare_mounts(struct fs *fs, struct fsctx *c)
 {
     u32 old = c->c->ns, root = ((struct mntns *)pool_at(&fs->mntnses, old))->root, top, ns;

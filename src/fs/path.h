@@ -35,6 +35,8 @@ i64 fsctx_getcwd(struct fs *fs, struct fsctx *c, char *buf, size_t cap); // leng
 MUST_CHECK int fsctx_own(struct fs *fs, struct fsctx *c); // makes the content its own
 // A mount namespace of its own, a copy of the one it has. The caller must be c's only holder.
 MUST_CHECK int fsctx_unshare_mounts(struct fs *fs, struct fsctx *c);
+// Into another, to its root. -EINVAL: it has ended. The caller must be c's only holder.
+MUST_CHECK int fsctx_enter_mounts(struct fs *fs, struct fsctx *c, u32 ns);
 MUST_CHECK int fsctx_umask(struct fs *fs, struct fsctx *c, u32 mask, u32 *old);
 
 // *out has one reference. -EAGAIN: a FIFO waits for its other side; *out is then set too: wait with

@@ -61,6 +61,7 @@ int proc_open(struct fs *fs, const char *rel, u32 oflags, u32 mount, file_t *out
         return r;
     }
     file_at(fs, *out)->path = name;
+    file_at(fs, *out)->opens = (u32)fs->mount_changes;
     file_set_mount(fs, file_at(fs, *out), mount);
     return 0;
 }
@@ -212,10 +213,37 @@ static void proc_release(struct fs *fs, file_t id)
     pool_free(&fs->texts, f->object);
 }
 
+// proc(5), /proc/PID/mounts: who polls is told once of each change since.
+static bool shows_mounts(const struct file *f)
+{
+    const char *name = strrchr(f->path, '/');
+    return name && f->path[0] != '.' && (!strcmp(name, "/mounts") || !strcmp(name, "/mountinfo"));
+}
+
+static int proc_poll(struct fs *fs, file_t id)
+{
+    struct file *f = file_at(fs, id);
+    int ready = ABI_POLLIN | ABI_POLLOUT | ABI_POLLRDNORM | ABI_POLLWRNORM;
+    if (!shows_mounts(f))
+        return ready;
+    ready = ABI_POLLIN | ABI_POLLRDNORM | (f->opens != (u32)fs->mount_changes ? ABI_POLLERR | ABI_POLLPRI : 0);
+    f->opens = (u32)fs->mount_changes;
+    return ready;
+}
+
+static void proc_wait(struct fs *fs, file_t id, int events, struct wait_spec *out)
+{
+    (void)events;
+    if (shows_mounts(file_at(fs, id)))
+        out->chan[out->nchan++] = CHAN(CHAN_MOUNTS, 0);
+}
+
 const struct file_ops file_proc_ops = {.read = proc_read,
                                        .write = proc_write,
                                        .seek = proc_seek,
                                        .stat = proc_stat_op,
+                                       .poll = proc_poll,
+                                       .wait = proc_wait,
                                        .release = proc_release};
 const struct file_ops file_procdir_ops = {.read = procdir_read,
                                           .seek = proc_seek,

@@ -457,11 +457,23 @@ i64 sys_unshare(struct machine *m, struct task *t, const u64 *a)
     return 0;
 }
 
-// The namespaces of a process are the machine's: there are no others to enter.
+// Of another process, by its pidfd: its mounts are the only ones that there may be others of.
 i64 sys_setns(struct machine *m, struct task *t, const u64 *a)
 {
-    (void)m;
-    if (!fd_arg(t, a[0]))
+    file_t file = fd_arg(t, a[0]);
+    u32 flags = (u32)a[1];
+    if (!file)
         return -EBADF;
-    return (u32)a[1] & ~(u32)(G_CLONE_NAMESPACES | G_CLONE_NEWTIME) ? -EINVAL : -EPERM;
+    if (flags & ~(u32)(G_CLONE_NAMESPACES | G_CLONE_NEWTIME))
+        return -EINVAL;
+    const struct file *f = file_at(m->fs, file);
+    if (f->kind != FILE_PID || !flags)
+        return f->kind == FILE_PID ? -EINVAL : -EPERM;
+    const struct group *g = pool_find(&m->groups, f->object), *own = group_of(m, t);
+    const struct task *of = g && g->tasks ? task_at(m, g->tasks) : NULL;
+    if (!of || !of->fs)
+        return -ESRCH;
+    if (flags != G_CLONE_NEWNS || !capable(own, G_CAP_SYS_ADMIN) || !capable(own, G_CAP_SYS_CHROOT) || !may_trace(m, t, of))
+        return -EPERM;
+    return t->fs->holders > 1 ? -EINVAL : fsctx_enter_mounts(m->fs, t->fs, of->fs->c->ns);
 }

@@ -513,15 +513,17 @@ static const struct row *row_find(const struct proc_target *p, const char *name)
     return NULL;
 }
 
-// Namespaces: one of each, and all processes are in it.
+// Namespaces: one of each, and all processes are in it; but there may be more of mounts.
 static const char *const namespaces[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children",
                                          "time", "time_for_children", "user", "uts"};
 
 // The text of the link "ns/NAME"; 0 = there is none.
-static size_t namespace_text(const char *name, char *buf, size_t cap)
+static size_t namespace_text(const struct proc_target *p, const char *name, char *buf, size_t cap)
 {
     if (strncmp(name, "ns/", 3) != 0)
         return 0;
+    if (strcmp(name + 3, "mnt") == 0 && p->t && p->t->fs && p->t->fs->c->ns > 1)
+        return (size_t)snprintf(buf, cap, "mnt:[%u]", 4026532000u + p->t->fs->c->ns);
     for (u32 i = 0; i < ARRAY_LEN(namespaces); i++)
         if (strcmp(namespaces[i], name + 3) == 0)
             return (size_t)snprintf(buf, cap, "%.*s:[%u]", (int)strcspn(name + 3, "_"), name + 3,
@@ -554,7 +556,7 @@ int proc_task_kind(struct machine *m, const struct proc_target *p, const char *n
         return r->kind;
     }
     char text[64];
-    if (namespace_text(name, text, sizeof text))
+    if (namespace_text(p, name, text, sizeof text))
         return PROC_LINK;
     file_t file = fd_of(p, name, "fd/", &fd);
     if (file) {
@@ -622,7 +624,7 @@ i64 proc_task_link(struct machine *m, const struct proc_target *p, const char *n
     if (strcmp(name, "root") == 0)
         return link_file(m, p->t->fs->c->root, buf, cap);
     char text[64];
-    if (namespace_text(name, text, sizeof text))
+    if (namespace_text(p, name, text, sizeof text))
         return link_text(text, buf, cap);
     return -EINVAL;
 }

@@ -37,7 +37,7 @@ static const char *channel_name(u64 chan)
         {CHAN_PIPE_DATA, "data in pipe"}, {CHAN_PIPE_SPACE, "space in pipe"},
         {CHAN_PIPE_OPEN, "the other end of FIFO"}, {CHAN_EVENT, "eventfd"},
         {CHAN_LOCK, "a lock on inode"}, {CHAN_TTY_MASTER, "terminal master"},
-        {CHAN_TTY_SLAVE, "terminal"}, {CHAN_INOTIFY, "what inotify says"}, {CHAN_SIGNAL, "a signal for signalfd of group"},
+        {CHAN_TTY_SLAVE, "terminal"}, {CHAN_INOTIFY, "what inotify says"}, {CHAN_MOUNTS, "a change of the mounts"}, {CHAN_SIGNAL, "a signal for signalfd of group"},
         {CHAN_TIMER, "timer"}, {CHAN_EPOLL, "epoll set"}, {CHAN_SOCKET, "socket"},
         {CHAN_SOCKET_SPACE, "space in socket"}, {CHAN_MSG, "message queue"},
         {CHAN_MSG_SPACE, "space in message queue"}, {CHAN_SEM, "semaphores"},

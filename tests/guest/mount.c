@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -671,9 +672,78 @@ static void mounts_shown(void)
     leave();
 }
 
+static void changes_told(void)
+{
+    struct pollfd p = {.events = POLLPRI};
+    int status;
+
+    begin();
+    make_dir("m");
+    p.fd = open("/proc/self/mountinfo", O_RDONLY);
+    CHECK(p.fd >= 0);
+    CHECK_EQ(poll(&p, 1, 0), 0);
+    CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
+    CHECK_EQ(poll(&p, 1, 0), 1);
+    CHECK(p.revents & POLLPRI && p.revents & POLLERR);
+    CHECK_EQ(poll(&p, 1, 0), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        usleep(20000);
+        _exit(umount(at("m")) != 0);
+    }
+    CHECK_EQ(poll(&p, 1, 5000), 1);
+    CHECK(p.revents & POLLPRI);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    close(p.fd);
+    leave();
+}
+
+static void entered(void)
+{
+    int ready[2], status;
+    char c, mine[64] = "", theirs[64] = "", name[64];
+
+    begin();
+    CHECK_EQ(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK_EQ(unshare(CLONE_NEWNS), 0);
+        make_dir("m");
+        CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
+        make("m/theirs", "");
+        CHECK_EQ(write(ready[1], "x", 1), 1);
+        pause();
+    }
+    CHECK_EQ(read(ready[0], &c, 1), 1);
+    CHECK(!is_there("m/theirs"));
+    snprintf(name, sizeof name, "/proc/%d/ns/mnt", child);
+    CHECK(readlink("/proc/self/ns/mnt", mine, sizeof mine - 1) > 0 && readlink(name, theirs, sizeof theirs - 1) > 0);
+    CHECK(strcmp(mine, theirs) != 0);
+    snprintf(name, sizeof name, "/proc/%d/root", child);
+    CHECK_EQ(chdir(name), 0); // the way there without entering
+    CHECK_EQ(access(at("m/theirs") + 1, F_OK), 0);
+    CHECK_EQ(chdir("/"), 0);
+    int fd = (int)syscall(SYS_pidfd_open, child, 0);
+    pid_t other = fork();
+    if (other == 0) {
+        CHECK_EQ(setns(fd, CLONE_NEWNS), 0);
+        CHECK(is_there("m/theirs"));
+        CHECK(readlink("/proc/self/ns/mnt", mine, sizeof mine - 1) > 0 && !strcmp(mine, theirs));
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(other, &status, 0), other);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(kill(child, SIGKILL), 0);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    FAILS(setns(fd, CLONE_NEWNS), ESRCH);
+    leave();
+}
+
 static const struct check_case cases[] = {
     CASE(tmpfs_limits), CASE(store_beyond), CASE(busy_and_lazy), CASE(mount_points), CASE(binds), CASE(bind_left),
     CASE(read_only), CASE(no_exec), CASE(no_devices), CASE(moves), CASE(stacked), CASE(errors), CASE(namespaces),
-    CASE(new_root), CASE(chroots), CASE(devices_and_proc), CASE(mounts_shown),
+    CASE(new_root), CASE(chroots), CASE(devices_and_proc), CASE(mounts_shown), CASE(changes_told),
+    CASE(entered),
 };
 CHECK_MAIN(cases)
