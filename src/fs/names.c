@@ -135,9 +135,9 @@ int path_mknod(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     int r = find_new(fs, c, dir, path, &p);
     if (r)
         return r;
-    // A device node is a way to the host's devices.
+    // A device node is a way to the host's devices; in memory it leads to the machine's own, if anywhere.
     bool device = type == ABI_S_IFBLK || (type == ABI_S_IFCHR && rdev);
-    if (device && !fs->whole)
+    if (device && (p.inode ? !tmp_may_mknod(fs) : !fs->whole))
         r = -EPERM;
     else if (p.inode)
         r = make(fs, &p, mode & ~c->c->umask, rdev, NULL);

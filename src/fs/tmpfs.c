@@ -161,6 +161,12 @@ int tmp_may(struct fs *fs, u32 id, u32 want)
     return -EACCES;
 }
 
+bool tmp_may_mknod(struct fs *fs)
+{
+    struct fs_cred c = who(fs);
+    return has(&c, G_CAP_MKNOD);
+}
+
 int tmp_may_remove(struct fs *fs, u32 dir, u32 id)
 {
     const struct inode *d = inode_at(fs, dir), *i = inode_at(fs, id);

@@ -136,6 +136,7 @@ void tmp_owned(struct fs *fs, u32 dir, struct inode *i);       // who a new inod
 void tmp_accessed(struct fs *fs, u32 id);
 MUST_CHECK int tmpfs_memfds(struct fs *fs);           // makes fs->memfds
 void tmp_drop_ids(struct fs *fs, u32 id);
+bool tmp_may_mknod(struct fs *fs);
 bool tmp_charge(struct fs *fs, u64 units); // (T3)
 static inline u32 tmp_units(u64 bytes)
 {
