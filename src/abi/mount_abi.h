@@ -44,6 +44,12 @@
 #define ABI_ST_RELATIME 0x1000
 #define ABI_ST_NOSYMFOLLOW 0x2000
 
+// A block device's
+#define ABI_BLKGETSIZE 0x1260u
+#define ABI_BLKFLSBUF 0x1261u
+#define ABI_BLKSSZGET 0x1268u
+#define ABI_BLKGETSIZE64 0x80081272u
+
 struct abi_open_how {
     u64 flags, mode, resolve;
 };

@@ -146,7 +146,7 @@ int file_truncate(struct fs *fs, file_t id, i64 size)
     int r = writable(f);
     if (r)
         return r;
-    if (size < 0 || f->kind != FILE_HOST)
+    if (size < 0 || f->kind != FILE_HOST || (f->inode && inode_is(fs, f->inode, ABI_S_IFBLK)))
         return -EINVAL;
     if (f->inode)
         return tmp_truncate(fs, f->inode, f->name, (u64)size);

@@ -222,6 +222,7 @@ struct fs {
     u32 notify_cookie;       // of the last rename that somebody was told of
     u64 mount_names;         // of the names of mount points, a bit each (fs/mount.h)
     u64 mount_serial, mntns_serial, mount_changes;
+    u32 ramdisk;             // inode, 0 = not made yet
     u32 devtmpfs;            // root of the one that mount(2) shows, 0 = not made yet
     struct hostfds *hostfds; // descriptors that copies have together; NULL = none was made
     u8 *bounce;    // fs_bounce

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "abi/mount_abi.h"
 #include "fs/internal.h"
 #include "fs/notify.h"
 #include "fs/tmpfs.h"
@@ -68,7 +69,7 @@ static i64 host_file_read(struct fs *fs, file_t id, struct uio *to, i64 offset)
             want = MIN(to->left, (u64)BOUNCE);
             host = bounce;
         }
-        r = f->inode ? tmp_read(fs, f->inode, host, want, (u64)(at + done))
+        r = f->inode ? tmp_read(fs, f, host, want, (u64)(at + done))
             : fs->cached && !done && !inherited ? read_cached(fs, f, host, want, to->left, at)
                                                 : read_at(f, host, want, inherited ? -1 : at + done);
         if (r <= 0)
@@ -185,10 +186,26 @@ static i64 host_file_seek(struct fs *fs, file_t id, i64 offset, int whence)
     return to;
 }
 
+static int ramdisk_ioctl(u32 cmd, struct mm *mm, u64 arg)
+{
+    switch (cmd) {
+    case ABI_BLKGETSIZE64:
+        return uaccess_write_u64(mm, arg, RAMDISK_SIZE);
+    case ABI_BLKGETSIZE:
+        return uaccess_write_u64(mm, arg, RAMDISK_SIZE / 512);
+    case ABI_BLKSSZGET:
+        return uaccess_write_u32(mm, arg, 512);
+    default:
+        return cmd == ABI_BLKFLSBUF ? 0 : -ENOTTY;
+    }
+}
+
 static int host_file_ioctl(struct fs *fs, file_t id, u32 cmd, struct mm *mm, u64 arg)
 {
     struct file *f = file_at(fs, id);
     struct abi_stat s;
+    if (f->inode && inode_is(fs, f->inode, ABI_S_IFBLK))
+        return ramdisk_ioctl(cmd, mm, arg);
     if (cmd == ABI_FIONREAD) {
         int r = file_stat(fs, id, &s);
         i64 at = f->how & FILE_INHERITED ? host_lseek(f->host_fd, 0, ABI_SEEK_CUR) : (i64)f->pos;

@@ -161,6 +161,12 @@ int tmp_may(struct fs *fs, u32 id, u32 want)
     return -EACCES;
 }
 
+bool tmp_owner(struct fs *fs, u32 id)
+{
+    struct fs_cred c = who(fs);
+    return owner(&c, inode_at(fs, id));
+}
+
 bool tmp_may_mknod(struct fs *fs)
 {
     struct fs_cred c = who(fs);

@@ -63,6 +63,8 @@ struct name {
     char *text;
 };
 
+#define RAMDISK_DEV ABI_MAKEDEV(1, 0)
+#define RAMDISK_SIZE ((u64)512 << 20) // bytes; only what is written takes memory
 #define TMP_DEV(n) ABI_MAKEDEV(0, 0xfff00u + (n)) // devices that no host hands out
 
 static inline struct inode *inode_at(struct fs *fs, u32 id)
@@ -122,7 +124,7 @@ void tmp_forget(struct fs *fs, u32 inode); // one that has neither name nor refe
 
 // ---- open files (tmpfs_file.c)
 MUST_CHECK int tmp_open(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 mode, u32 mount, bool made, file_t *out);
-i64 tmp_read(struct fs *fs, u32 inode, void *to, size_t n, u64 offset);
+i64 tmp_read(struct fs *fs, const struct file *f, void *to, size_t n, u64 offset);
 i64 tmp_write(struct fs *fs, u32 inode, const void *from, size_t n, u64 offset);
 MUST_CHECK int tmp_truncate(struct fs *fs, u32 inode, u32 name, u64 size);
 MUST_CHECK int tmp_allocate(struct fs *fs, u32 inode, u32 name, u32 mode, i64 offset, i64 len);
@@ -137,6 +139,7 @@ void tmp_accessed(struct fs *fs, u32 id);
 MUST_CHECK int tmpfs_memfds(struct fs *fs);           // makes fs->memfds
 void tmp_drop_ids(struct fs *fs, u32 id);
 bool tmp_may_mknod(struct fs *fs);
+bool tmp_owner(struct fs *fs, u32 id); // the caller is, or may do what its owner may
 bool tmp_charge(struct fs *fs, u64 units); // (T3)
 static inline u32 tmp_units(u64 bytes)
 {

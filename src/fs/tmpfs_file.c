@@ -17,9 +17,11 @@ u64 tmp_size(struct fs *fs, u32 inode)
     return i->memory ? fs->memory->size(fs->memory_arg, i->memory) : 0;
 }
 
-i64 tmp_read(struct fs *fs, u32 inode, void *to, size_t n, u64 offset)
+i64 tmp_read(struct fs *fs, const struct file *f, void *to, size_t n, u64 offset)
 {
-    tmp_accessed(fs, inode);
+    u32 inode = f->inode;
+    if (!(f->flags & ABI_O_NOATIME) && !mount_has(fs, f->mount, ABI_MS_NOATIME))
+        tmp_accessed(fs, inode);
     return fs->memory->read(fs->memory_arg, inode_at(fs, inode)->memory, to, n, offset);
 }
 
@@ -33,8 +35,13 @@ i64 tmp_write(struct fs *fs, u32 inode, const void *from, size_t n, u64 offset)
         return -EPERM;
     if (__builtin_add_overflow(offset, (u64)n, &end) || end > INT64_MAX)
         return -EFBIG;
-    if (i->seals & ABI_F_SEAL_GROW && end > tmp_size(fs, inode))
-        return -EPERM;
+    if (i->seals & ABI_F_SEAL_GROW && end > tmp_size(fs, inode)) {
+        if (!inode_is(fs, inode, ABI_S_IFBLK))
+            return -EPERM;
+        if (offset >= tmp_size(fs, inode))
+            return -ENOSPC;
+        n = tmp_size(fs, inode) - offset;
+    }
     i64 done = fs->memory->write(fs->memory_arg, i->memory, from, n, offset);
     if (done > 0) {
         tmp_drop_ids(fs, inode);
@@ -122,6 +129,8 @@ static int may_open(struct fs *fs, u32 inode, u32 oflags)
 {
     static const u32 wants[] = {ABI_R_OK, ABI_W_OK, ABI_R_OK | ABI_W_OK, ABI_R_OK | ABI_W_OK};
     u32 want = wants[oflags & ABI_O_ACCMODE] | (oflags & ABI_O_TRUNC ? ABI_W_OK : 0);
+    if (oflags & ABI_O_NOATIME && !tmp_owner(fs, inode))
+        return -EPERM;
     return tmp_may(fs, inode, want);
 }
 
@@ -148,6 +157,24 @@ static int open_tmpfile(struct fs *fs, u32 dir, u32 oflags, u32 mode, u32 mount,
     return r;
 }
 
+// Block device 1:0 is a RAM disk of the machine: an inode without a name that all its nodes lead to.
+static int open_ramdisk(struct fs *fs, u32 oflags, u32 mount, file_t *out)
+{
+    u32 inode = fs->ramdisk;
+    int r = fs->memfds ? 0 : tmpfs_memfds(fs);
+    if (r == 0 && !inode) {
+        r = tmp_inode(fs, fs->memfds, 0, ABI_S_IFREG | 0600, &inode);
+        if (r)
+            return r;
+        r = fs->memory->resize(fs->memory_arg, inode_at(fs, inode)->memory, RAMDISK_SIZE);
+        inode_at(fs, inode)->mode = ABI_S_IFBLK | 0600;
+        inode_at(fs, inode)->rdev = RAMDISK_DEV;
+        inode_at(fs, inode)->seals |= ABI_F_SEAL_GROW | ABI_F_SEAL_SHRINK;
+        inode_get(fs, fs->ramdisk = inode);
+    }
+    return r ? r : describe(fs, inode, 0, oflags, mount, out);
+}
+
 // A pipe with a name, or a device of the machine's own, found here.
 static int open_special(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 mount, file_t *out)
 {
@@ -156,6 +183,8 @@ static int open_special(struct fs *fs, u32 inode, u32 name, u32 oflags, u32 moun
     u32 dev = (s.st_mode & ABI_S_IFMT) == ABI_S_IFCHR ? dev_of_rdev(s.st_rdev) : 0;
     if (dev)
         return dev_open(fs, dev, oflags, mount, out);
+    if ((s.st_mode & ABI_S_IFMT) == ABI_S_IFBLK && s.st_rdev == RAMDISK_DEV)
+        return open_ramdisk(fs, oflags, mount, out);
     if ((s.st_mode & ABI_S_IFMT) != ABI_S_IFIFO)
         return -ENXIO;
     int r = fifo_open(fs, -1, &s, oflags, mount, out);

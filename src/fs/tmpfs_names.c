@@ -519,7 +519,8 @@ i64 tmp_getdents(struct fs *fs, file_t id, struct uio *to)
     int r = 1;
     if (!d->nlink)
         return -ENOENT;
-    tmp_accessed(fs, f->inode);
+    if (!(f->flags & ABI_O_NOATIME) && !mount_has(fs, f->mount, ABI_MS_NOATIME | ABI_MS_NODIRATIME))
+        tmp_accessed(fs, f->inode);
     for (; f->pos < 2 && r > 0; f->pos += r > 0) {
         const struct inode *i = f->pos ? inode_at(fs, d->parent) : d;
         r = synth_dirent(to, i->ino, f->pos + 1, ABI_DT_DIR, f->pos ? ".." : ".");

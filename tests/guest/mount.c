@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -643,6 +644,59 @@ static void devices_and_proc(void)
     leave();
 }
 
+// Linux has one where the module brd is loaded; tine always.
+static void ram_disk(void)
+{
+    struct stat s;
+    uint64_t size = 0;
+    char text[8] = "";
+
+    begin();
+    CHECK_EQ(mknod(at("disk"), S_IFBLK | 0600, makedev(1, 0)), 0);
+    int fd = open(at("disk"), O_RDWR);
+    if (fd < 0) {
+        leave();
+        check_skip("no RAM disk");
+    }
+    CHECK_EQ(fstat(fd, &s), 0);
+    CHECK(S_ISBLK(s.st_mode) && s.st_rdev == makedev(1, 0));
+    CHECK_EQ(ioctl(fd, BLKGETSIZE64, &size), 0);
+    CHECK(size > 0 && lseek(fd, 0, SEEK_END) == (off_t)size);
+    CHECK_EQ(pwrite(fd, "here", 4, 8192), 4);
+    CHECK_EQ(mknod(at("other"), S_IFBLK | 0600, makedev(1, 0)), 0);
+    int other = open(at("other"), O_RDONLY);
+    CHECK_EQ(pread(other, text, 4, 8192), 4);
+    CHECK_EQ(strcmp(text, "here"), 0);
+    CHECK_EQ(pwrite(fd, "there", 4, (off_t)size - 2), 2);
+    FAILS(pwrite(fd, "there", 4, (off_t)size), ENOSPC);
+    CHECK_EQ(pread(fd, text, 4, (off_t)size), 0);
+    FAILS(ftruncate(fd, 0), EINVAL);
+    close(fd);
+    close(other);
+    leave();
+}
+
+static void access_times(void)
+{
+    struct timespec old[2] = {{1, 0}, {1000000, 0}};
+    char text[4];
+
+    begin();
+    make("f", "text");
+    CHECK_EQ(utimensat(AT_FDCWD, at("f"), old, 0), 0);
+    int fd = open(at("f"), O_RDONLY | O_NOATIME);
+    CHECK_EQ(read(fd, text, 4), 4);
+    close(fd);
+    CHECK_EQ(stat_of("f").st_atime, 1);
+    CHECK_EQ(mount(NULL, room, NULL, MS_REMOUNT | MS_BIND | MS_NOATIME, NULL), 0);
+    CHECK(has("f", "text"));
+    CHECK_EQ(stat_of("f").st_atime, 1);
+    CHECK_EQ(mount(NULL, room, NULL, MS_REMOUNT | MS_BIND | MS_RELATIME, NULL), 0);
+    CHECK(has("f", "text"));
+    CHECK(stat_of("f").st_atime != 1);
+    leave();
+}
+
 static void mounts_shown(void)
 {
     char line[4096], type[64], source[64], point[PATH_MAX];
@@ -743,7 +797,7 @@ static void entered(void)
 static const struct check_case cases[] = {
     CASE(tmpfs_limits), CASE(store_beyond), CASE(busy_and_lazy), CASE(mount_points), CASE(binds), CASE(bind_left),
     CASE(read_only), CASE(no_exec), CASE(no_devices), CASE(moves), CASE(stacked), CASE(errors), CASE(namespaces),
-    CASE(new_root), CASE(chroots), CASE(devices_and_proc), CASE(mounts_shown), CASE(changes_told),
+    CASE(new_root), CASE(chroots), CASE(devices_and_proc), CASE(mounts_shown), CASE(ram_disk), CASE(access_times), CASE(changes_told),
     CASE(entered),
 };
 CHECK_MAIN(cases)
