@@ -19,7 +19,8 @@
 // (C8) What readers see is published whole: a map entry after its slots, a link (handler and imm) by one store
 //      of 8 bytes. The rest of a slot never changes.
 // (C7) heat counts how often a place was jumped to while another engine made the interpreter count;
-//      native is that engine's own for this frame, and lives as long as the code page.
+//      native is that engine's own for this frame, and lives as long as the code page; so does what it found
+//      out: wanders has bits of the instructions whose accesses go from page to page.
 // (C9) All code pages together have at most arena->limit bytes, and the freed ones a quarter of that more. Beyond
 //      it the pages that were not looked up lately go, with what hangs on them. Their frames keep
 //      FRAME_CODE_LEFT: a store there is still a store to code that may be executed (E5).
@@ -68,6 +69,7 @@ static inline void slot_set_link(struct slot *s, u32 handler, i32 imm)
 struct code_page {
     u16 map[PAGE_SIZE / 2];
     u8 heat[PAGE_SIZE / 2]; // (C7)
+    u64 wanders[PAGE_SIZE / 2 / 64]; // (C7)
     void *native;
     frame_t frame;
     u32 used, room;         // slots
@@ -130,6 +132,16 @@ static inline u8 code_heat(const struct code_page *p, u32 off)
 static inline void code_set_heat(struct code_page *p, u32 off, u8 count)
 {
     __atomic_store_n(&p->heat[off / 2], count, __ATOMIC_RELAXED);
+}
+
+static inline bool code_wanders(const struct code_page *p, u32 off)
+{
+    return p->wanders[off / 128] >> off / 2 % 64 & 1;
+}
+
+static inline void code_set_wanders(struct code_page *p, u32 off)
+{
+    p->wanders[off / 128] |= 1ULL << off / 2 % 64;
 }
 
 // A reader comes in, with the store's lock, and goes out (C5): what it came in as.

@@ -54,6 +54,11 @@ struct native {
     __attribute__((aligned(16))) u64 fp[NATIVE_CONSTANTS][2];
     struct trap trap;   // why it ended
     void *lockstep;     // jit/lockstep.c's
+    // How often windows of the TLB were filled (windows.c): by number, since then, in retired instructions; how
+    // many times more until somebody looks at that.
+    u32 fills[TLB_WINDOWS];
+    u64 fills_since;
+    i32 fills_left;
     // What links and jumps were found for: the address space's code (mm.h), the code cache's generation.
     u64 code_space;
     u32 generation;

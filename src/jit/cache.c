@@ -83,6 +83,13 @@ static void drop_page(struct jit_cache *c, u32 id)
     c->generation++;
 }
 
+void cache_drop(struct jit_cache *c, struct code_page *p)
+{
+    u32 id = (u32)(uintptr_t)p->native;
+    p->native = NULL;
+    drop_page(c, id);
+}
+
 // The hook of code_arena->native_free.
 static void native_free(struct store *s, void *native)
 {
@@ -213,11 +220,9 @@ static void segment_drop(struct jit_cache *c, struct store *s, u32 segment)
         if (!e->frame || e->offset < from || e->offset >= to)
             continue;
         struct code_page *p = s->meta[e->frame].code;
-        u32 id = (u32)(uintptr_t)p->native;
-        p->native = NULL;
         for (u32 off = 0; off < PAGE_SIZE; off += 2)
             code_set_heat(p, off, 0);
-        drop_page(c, id);
+        cache_drop(c, p);
     }
     c->recycled++;
     c->pause_ns = MAX(c->pause_ns, host_monotonic() - start);

@@ -68,8 +68,13 @@ struct jit_cache {
         u32 number;
     } *link; // 2 * CPU_LINKS
     u32 nlinks;
-    u8 next_window;     // of tlb_window, for the next unit
     u64 planned, again; // instructions of all units, and how many of these others have, too (plan.h, N4)
+    u16 next_window;    // of tlb_window, for the next unit
+    struct jit_window { // the access in a loop that goes by a window alone
+        gva_t pc;
+        frame_t frame;
+        u32 loop;       // instructions in the loop; 0: there is no such access
+    } window[TLB_WINDOWS];
     bool has_avx, has_fma, has_bmi2; // what the host's processor can
     struct saved *saved; // saved.h; NULL: no file
     u32 made;           // units translated in this run
@@ -110,6 +115,8 @@ void cache_links_clear(struct jit_cache *c);
 MUST_CHECK u8 *cache_begin(struct jit_cache *c, struct store *s, u32 most);
 // The unit now ends at `end`.
 void cache_end(struct jit_cache *c, const u8 *end);
+// Takes away all code of the page.
+void cache_drop(struct jit_cache *c, struct code_page *p);
 // Publishes code for pc. `size`, `guest_size`: of the unit if this is its begin, else 0.
 MUST_CHECK int cache_enter(struct jit_cache *c, struct code_page *p, gva_t pc, const u8 *at, u32 size,
                            u32 guest_size);

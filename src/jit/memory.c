@@ -96,18 +96,39 @@ static void emit_back(struct translation *t, const struct stub *s)
     x86_branch(&t->e, X86_jmp, s->back);
 }
 
+// Behind an access without the window.
+static void emit_window_back(struct translation *t, const struct stub *s)
+{
+    x86_op_rm(&t->e, X86_mov_rm64, RAX, window_of(t));
+    emit_back(t, s);
+}
+
+void emit_window_stub(struct translation *t, const struct stub *s)
+{
+    if (t->i->leads)
+        x86_op_mi(&t->e, X86_mov_mi64, window_of(t), 0);
+    emit_alone(t);
+    emit_window_back(t, s);
+}
+
 void emit_view_stub(struct translation *t, const struct stub *s)
 {
     struct x86 *e = &t->e;
-    x86_op_ri(e, X86_mov_i32, RCX, view_of(t, 0).disp | (i64)(t->i->view - 1) << 24);
+    x86_op_ri(e, X86_mov_i32, RCX, t->i->view - 1);
     x86_branch(e, X86_call, t->cache->fill[!t->i->window_writes]);
     x86_branch(e, X86_j_e, s->again);
-    if (t->i->window) {
-        emit_window_stub(t, s);
-    } else {
+    if (!t->i->window) {
         emit_help(t, s->info);
         emit_back(t, s);
+        return;
     }
+    u8 *alone = x86_branch(e, X86_j_ae, NULL);
+    emit_address(t, t->i->in.rs1, t->i->in.imm); // rax is that of all the group's bytes
+    emit_help(t, s->info);
+    emit_window_back(t, s);
+    if (!e->full)
+        x86_set_branch(alone, e->at);
+    emit_window_stub(t, s);
 }
 
 static struct x86_rm emit_window_access(struct translation *t, unsigned base, i64 imm)
@@ -124,16 +145,6 @@ static struct x86_rm emit_window_access(struct translation *t, unsigned base, i6
     }
     stub_add(t, STUB_WINDOW, miss);
     return relative_to(t, base, imm);
-}
-
-void emit_window_stub(struct translation *t, const struct stub *s)
-{
-    struct x86 *e = &t->e;
-    if (t->i->leads)
-        x86_op_mi(e, X86_mov_mi64, window_of(t), 0);
-    emit_alone(t);
-    x86_op_rm(e, X86_mov_rm64, RAX, window_of(t));
-    emit_back(t, s);
 }
 
 static u32 access_info(const struct translation *t, enum help kind, unsigned reg)

@@ -181,6 +181,6 @@ bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page
     c->planned += p->n;
     mark_heads(p);
     measure_chains(p);
-    plan_windows(p, &c->next_window);
+    plan_windows(p, page, page_va, c);
     return true;
 }

@@ -41,7 +41,7 @@ struct plan_insn {
     bool leads, window_writes; // the first access by it, and what it probes for:
     i16 window_from;           // bytes from the base register
     u16 window_size;
-    u8 view;      // windows.c: tlb_window to go by, + 1; 0 = none
+    u16 view;     // windows.c: tlb_window to go by, + 1; 0 = none
     u8 *at;       // the host code, when it is emitted
     u8 *entry;    // and where others enter; NULL: they don't
 };
@@ -58,8 +58,8 @@ struct plan {
 MUST_CHECK bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page,
                           const u8 *code, const u8 *next, gva_t page_va, u32 off);
 
-// Finds the accesses that go by windows. `next`: which of the hart's come next.
-void plan_windows(struct plan *p, u8 *next);
+// Finds the accesses that go by windows.
+void plan_windows(struct plan *p, const struct code_page *page, gva_t page_va, struct jit_cache *c);
 
 static inline u32 insn_target(const struct plan_insn *i)
 {

@@ -161,6 +161,45 @@ static u64 extend(enum help kind, u64 v)
     }
 }
 
+// ---- Windows that wander --------------------------------------------------------------------
+
+#define FILLS       4096  // of all windows, until somebody looks
+#define FILLS_SEEN  64    // of one, to judge
+#define TURNS       100   // of its loop for each fill, and
+#define INSTRUCTIONS 2048 // at least, are few enough
+
+// Whether the window was filled often while so many instructions passed. There is no use in asking twice.
+static bool wanders(struct jit_window *w, u32 fills, u64 passed)
+{
+    if (!w->loop || fills < FILLS_SEEN || passed >= fills * MAX((u64)w->loop * TURNS, (u64)INSTRUCTIONS))
+        return false;
+    w->loop = 0;
+    return true;
+}
+
+// Accesses whose windows are filled often go by none from now on; their pages are translated anew. True: there are. Who
+// goes on at `next` is to interpret up to a jump, so that units begin where they did.
+static bool judge_windows(struct cpu *cpu, struct jit_cache *c, gva_t next)
+{
+    struct native *n = &cpu->native;
+    u64 now = cpu->retired + (u64)(n->start - n->budget);
+    bool any = false;
+    for (u32 i = 0; i < TLB_WINDOWS; i++) {
+        struct jit_window *w = &c->window[i];
+        struct code_page *p;
+        if (wanders(w, n->fills[i], now - n->fills_since) && (p = frame_code(cpu->store, w->frame)) != NULL) {
+            code_set_wanders(p, (u32)(w->pc & PAGE_MASK));
+            code_set_heat(p, (u32)(next & PAGE_MASK), 0);
+            cache_drop(c, p);
+            any = true;
+        }
+        n->fills[i] = 0;
+    }
+    n->fills_since = now;
+    n->fills_left = FILLS;
+    return any;
+}
+
 static int help_access(struct cpu *cpu, gva_t va, u32 info, gva_t pc, i64 refund)
 {
     static const u8 sizes[] = {1, 1, 2, 2, 4, 4, 8, 4, 1, 2, 4, 8};
@@ -174,9 +213,10 @@ static int help_access(struct cpu *cpu, gva_t va, u32 info, gva_t pc, i64 refund
         return leave(cpu, pc, refund, trap);
     if (!write && r != &cpu->file.x[0])
         *r = extend(kind, value);
-    if (write && epoch != cpu->store->code_epoch)
-        return leave(cpu, pc + (info & HELP_LONG ? 4 : 2), refund - 1,
-                     (struct trap){.kind = TRAP_HOT});
+    gva_t next = pc + (info & HELP_LONG ? 4 : 2);
+    bool judged = cpu->native.fills_left < 0 && judge_windows(cpu, cpu->store->jit, next);
+    if ((write && epoch != cpu->store->code_epoch) || judged)
+        return leave(cpu, next, refund - 1, (struct trap){.kind = TRAP_HOT});
     return 0;
 }
 
@@ -257,6 +297,9 @@ static struct jit_hart *hart_of(struct cpu *cpu, struct jit_cache *c)
         cpu->native.link[i] = cache_run_address(c, c->unlinked);
     cpu->native.nlinked = 0;
     cpu->native.generation = c->generation - 1; // jumps_check is to choose a tag
+    cpu->native.fills_since = 0;
+    cpu->native.fills_left = FILLS;
+    memset(cpu->native.fills, 0, sizeof cpu->native.fills);
     for (u32 i = 0; i < 64; i++)
         cpu->native.fflags_of[i] = (u8)((i & 1 ? FP_NV : 0) | (i & 4 ? FP_DZ : 0) |
                                         (i & 8 ? FP_OF : 0) | (i & 16 ? FP_UF : 0) |

@@ -72,20 +72,32 @@ static void emit_help(struct x86 *e, struct jit_cache *c)
 
 #define TLB_ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
 
-// rax: what a guest address and a window's page differ in; ecx: where the window is, and its number << 24.
-// Fills the window from the TLB. "Equal" if it has now that address's page and had not before; rax = the
-// address.
+// rdi = the window's number, in ecx before; rcx = its distance from the base.
+static void emit_window(struct x86 *e)
+{
+    x86_op_rr(e, X86_mov_rm32, RDI, RCX);
+    x86_op_ri(e, X86_shl_mi32, RCX, 4);
+    x86_op_ri(e, X86_add_mi64, RCX, CPU_OFFSET(tlb.near));
+    x86_op_ri(e, X86_cmp_mi32, RDI, TLB_NEAR);
+    u8 *near = x86_branch(e, X86_j_b, NULL);
+    x86_op_ri(e, X86_add_mi64, RCX, CPU_OFFSET(tlb.far) - CPU_OFFSET(tlb.near) - TLB_NEAR * 16);
+    if (!e->full)
+        x86_set_branch(near, e->at);
+}
+
+// rax: what a guest address and a window's page differ in; ecx: the window's number. Fills the window from the TLB.
+// rax = the address; "equal" if the window has now that address's page and had not before; else "below" if it has,
+// but C should look at the windows.
 static void emit_fill(struct x86 *e, i32 tag)
 {
+    _Static_assert(sizeof(struct tlb_window) == 16, "the number is scaled by that");
     struct x86_rm page = x86_mem_index(REGS_CPU, RCX, 0, (i32)offsetof(struct tlb_window, page));
     struct x86_rm distance = page;
     distance.disp = (i32)offsetof(struct tlb_window, distance);
     x86_op_rr(e, X86_push, 0, RDI);
     x86_op_rr(e, X86_push, 0, RDX);
     x86_op_rr(e, X86_push, 0, RSI);
-    x86_op_rr(e, X86_mov_rm32, RDI, RCX);
-    x86_op_ri(e, X86_shr_mi32, RDI, 24);
-    x86_op_ri(e, X86_and_mi32, RCX, (1 << 24) - 1);
+    emit_window(e);
     x86_op_rm(e, X86_xor_rm64, RAX, page);
     x86_op_rr(e, X86_mov_rm64, RDX, RAX);
     x86_op_ri(e, X86_and_mi64, RDX, ~(i64)PAGE_MASK);
@@ -100,13 +112,22 @@ static void emit_fill(struct x86 *e, i32 tag)
     x86_op_rr(e, X86_neg64, 0, RDX);
     x86_op_rm(e, X86_add_rm64, RDX, x86_mem_index(REGS_CPU, RSI, 0, TLB_ENTRY(host)));
     x86_op_rm(e, X86_mov_mr64, RDX, distance);
+    x86_op_ri(e, X86_shr_mi32, RSI, 5);
+    x86_op_rm(e, X86_bts_mr64, RSI, CPU_FIELD(tlb.windowed_slot));
     x86_op_rm(e, X86_bts_mr64, RDI, CPU_FIELD(tlb.windowed));
+    x86_op_mi(e, X86_add_mi32, x86_mem_index(REGS_CPU, RDI, 2, CPU_OFFSET(native.fills)), 1);
+    x86_op_mi(e, X86_sub_mi32, CPU_FIELD(native.fills_left), 1);
+    u8 *often = x86_branch(e, X86_j_s, NULL);
     x86_op_rr(e, X86_cmp_rm32, RCX, RCX);
     u8 *filled = x86_branch(e, X86_jmp, NULL);
+    x86_set_branch(often, e->at);
+    x86_op_ri(e, X86_cmp_mi64, RSP, -1); // below
+    u8 *look = x86_branch(e, X86_jmp, NULL);
     x86_set_branch(had, e->at);
-    x86_op_rr(e, X86_test_mr32, RSP, RSP);
     x86_set_branch(miss, e->at);
+    x86_op_rr(e, X86_test_mr32, RSP, RSP); // neither
     x86_set_branch(filled, e->at);
+    x86_set_branch(look, e->at);
     x86_op_rr(e, X86_pop, 0, RSI); // the flags stay
     x86_op_rr(e, X86_pop, 0, RDX);
     x86_op_rr(e, X86_pop, 0, RDI);

@@ -483,8 +483,10 @@ static void emit_insn(struct translation *t)
 
 void emit_alone(struct translation *t)
 {
-    u8 window = t->i->window, view = t->i->view;
-    t->i->window = t->i->view = 0;
+    u8 window = t->i->window;
+    u16 view = t->i->view;
+    t->i->window = 0;
+    t->i->view = 0;
     t->known = t->boxed = 0;
     emit_insn(t);
     t->i->window = window;

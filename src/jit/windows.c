@@ -13,6 +13,8 @@
 //
 // An access that is alone, or leads a group, probes the TLB or, if its register is likely to stay in one page
 // from one time to the next, compares with a window of the hart (tlb.h, T5), which is a load and an index less.
+// In a loop every access is taken to be so; run.c looks at how often windows are filled, and code_wanders says which
+// accesses were found to go from page to page.
 #include "jit/plan.h"
 
 #include <string.h>
@@ -167,12 +169,12 @@ static bool loop_around(const struct loops *l, const struct plan *p, u32 n, stru
 }
 
 // Whether register r goes from page to page seldom where instruction n uses it.
-static bool is_steady(const struct loops *l, const struct plan *p, u32 n, u32 r, bool *in_loop)
+static bool is_steady(const struct loops *l, const struct plan *p, u32 n, u32 r, u32 *loop)
 {
     struct loop k;
     u32 uses = 0;
-    bool writes;
-    *in_loop = loop_around(l, p, n, &k);
+    bool writes, in_loop = loop_around(l, p, n, &k);
+    *loop = in_loop ? k.last - k.first + 1u : 0;
     if (r == 2 || r == 3 || r == 4)
         return true;
     for (u32 m = k.first; m <= k.last; m++) {
@@ -185,29 +187,34 @@ static bool is_steady(const struct loops *l, const struct plan *p, u32 n, u32 r,
               in->imm <= STRIDE_MOST))
             return false;
     }
-    return *in_loop || uses >= OFTEN;
+    return in_loop || uses >= OFTEN;
 }
 
-// In loops, units have windows in turn: theirs should not be those of a function that they call. Code that
-// is long rather than a loop finds what other units of the function left in its register's. The stack has the near ones.
-static u32 window_number(u32 r, bool in_loop, u8 *next)
+// In loops, units have windows in turn: one for each register that is steady, and one for each other access or group.
+// Code that is long rather than a loop finds what other units of the function left in its register's. The stack has
+// the near ones.
+static u32 window_number(struct jit_cache *c, struct jit_window w)
 {
-    if (r == 2 || !in_loop)
-        return r == 2 ? 0 : 2 * r;
-    *next = (u8)((*next + 1u) % ((TLB_WINDOWS - 64) / 2));
-    return 64 + 2u * *next;
+    c->next_window = (u16)((c->next_window + 1u) % ((TLB_WINDOWS - 64) / 2));
+    u32 i = 64 + 2u * c->next_window;
+    c->window[i] = c->window[i + 1] = w;
+    return i;
 }
 
-static void give_views(struct plan *p, u8 *next)
+static void give_views(struct plan *p, const struct code_page *page, gva_t page_va, struct jit_cache *c)
 {
     struct loops l;
-    u8 of[32][2][2] = {{{0}}};
+    u16 of[32][2] = {{0}}; // in loops, by register and kind: a window + 1
     find_loops(&l, p);
     for (u32 n = 0; n < p->n; n++) {
         struct plan_insn *i = &p->insn[n];
-        bool writes, in_loop;
+        bool writes;
         u32 size = i->kind == PLAN_INSN ? access_size(i->in.op, &writes) : 0, r = i->in.rs1;
-        if (!size || !r || (i->window && !i->leads) || !is_steady(&l, p, n, r, &in_loop))
+        if (!size || !r || (i->window && !i->leads) || code_wanders(page, i->off))
+            continue;
+        u32 loop;
+        bool steady = is_steady(&l, p, n, r, &loop);
+        if (!steady && !loop)
             continue;
         if (!i->window) {
             i->window_writes = writes;
@@ -215,13 +222,18 @@ static void give_views(struct plan *p, u8 *next)
             i->window_size = (u16)size;
         }
         u32 kind = !i->window_writes;
-        if (!of[r][kind][in_loop])
-            of[r][kind][in_loop] = (u8)(window_number(r, in_loop, next) + kind + 1);
-        i->view = of[r][kind][in_loop];
+        if (!steady)
+            i->view = (u16)(window_number(c, (struct jit_window){page_va + i->off, page->frame, loop}) + kind + 1);
+        else if (r == 2 || !loop)
+            i->view = (u16)((r == 2 ? 0 : 2 * r) + kind + 1);
+        else if (of[r][kind])
+            i->view = of[r][kind];
+        else
+            i->view = of[r][kind] = (u16)(window_number(c, (struct jit_window){0}) + kind + 1);
     }
 }
 
-void plan_windows(struct plan *p, u8 *next)
+void plan_windows(struct plan *p, const struct code_page *page, gva_t page_va, struct jit_cache *c)
 {
     struct search s = {.p = p};
     for (u32 n = 0; n < p->n; n++) {
@@ -248,5 +260,5 @@ void plan_windows(struct plan *p, u8 *next)
             close_group(&s, g);
     }
     close_all(&s);
-    give_views(p, next);
+    give_views(p, page, page_va, c);
 }

@@ -14,6 +14,11 @@ static void clear(struct tlb *t, u32 slot)
     e->read = e->write = e->exec = tlb_none(slot);
 }
 
+static u32 slot_of(struct tlb *t, gva_t va)
+{
+    return (u32)(tlb_slot(t, va) - t->entry);
+}
+
 static void window_clear(struct tlb *t, u32 i)
 {
     *tlb_window(t, i) = (struct tlb_window){t->nowhere, (u64)(uintptr_t)t->sink - t->nowhere};
@@ -33,20 +38,21 @@ static void windows_clear(struct tlb *t, u64 which)
 
 static inline void windows_clear_page(struct tlb *t, gva_t va)
 {
-    _Static_assert(ARRAY_LEN(t->windowed) == 2, "");
-    if (likely(!(t->windowed[0] | t->windowed[1])))
+    u32 slot = slot_of(t, va);
+    if (likely(!(t->windowed_slot[slot / 64] >> slot % 64 & 1)))
         return;
+    bool others = false;
     for (u32 word = 0; word < ARRAY_LEN(t->windowed); word++)
         for (u64 left = t->windowed[word]; left; left &= left - 1) {
             u32 i = word * 64 + (u32)__builtin_ctzll(left);
-            if (tlb_window(t, i)->page == (va & TLB_PAGE_MASK))
+            gva_t page = tlb_window(t, i)->page;
+            if (page == (va & TLB_PAGE_MASK))
                 window_clear(t, i);
+            else
+                others |= slot_of(t, page) == slot;
         }
-}
-
-static u32 slot_of(struct tlb *t, gva_t va)
-{
-    return (u32)(tlb_slot(t, va) - t->entry);
+    if (!others)
+        t->windowed_slot[slot / 64] &= ~(1ULL << slot % 64);
 }
 
 void tlb_init(struct tlb *t)
@@ -59,6 +65,7 @@ void tlb_init(struct tlb *t)
     for (u32 i = 0; i < TLB_WINDOWS; i++)
         window_clear(t, i);
     memset(t->windowed, 0, sizeof t->windowed);
+    memset(t->windowed_slot, 0, sizeof t->windowed_slot);
     tlb_flush(t);
 }
 

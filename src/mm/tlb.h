@@ -37,8 +37,8 @@ struct tlb_window {
     u64 distance; // host - page
 };
 
-#define TLB_NEAR    2  // windows within a byte's distance of generated code's base
-#define TLB_WINDOWS 96 // all
+#define TLB_NEAR    2   // windows within a byte's distance of generated code's base
+#define TLB_WINDOWS 512 // all
 
 struct tlb {
     struct tlb_window near[TLB_NEAR];
@@ -46,7 +46,8 @@ struct tlb {
     struct mm *mm; // whose page table this caches; NULL = nobody's, and then it is empty
     u32 nfilled, nwritten; // (T4) TLB_SIZE + 1: overflowed
     u16 filled[TLB_SIZE], written[TLB_SIZE];
-    u64 windowed[(TLB_WINDOWS + 63) / 64]; // bits of the windows that may be filled
+    u64 windowed[TLB_WINDOWS / 64];        // bits of the windows that may be filled
+    u64 windowed_slot[TLB_SIZE / 64];      // bits of the entries that a filled window may be a copy of
     struct tlb_window far[TLB_WINDOWS - TLB_NEAR];
     gva_t nowhere;          // (T6)
     u8 sink[PAGE_SIZE];

@@ -246,7 +246,84 @@ static void results_behind_misses(void)
     }
 }
 
+enum { TABLE_PAGES = 16, WORDS = TABLE_PAGES * PAGE / sizeof(unsigned), LOOK_UPS = 40000 };
+
+static unsigned next(unsigned x)
+{
+    return x * 1664525 + 1013904223;
+}
+
+// Loads and stores off a register that goes anywhere in `words` words, a power of 2.
+__attribute__((noinline)) static unsigned look_up(const volatile unsigned *table, unsigned words, unsigned x, int times)
+{
+    unsigned s = 0;
+    for (int i = 0; i < times; i++) {
+        x = next(x);
+        s += table[(x >> 8) % words];
+    }
+    return s;
+}
+
+__attribute__((noinline)) static void scatter(volatile unsigned *table, unsigned words, unsigned x, int times)
+{
+    for (int i = 0; i < times; i++) {
+        x = next(x);
+        table[(x >> 8) % words] = x;
+    }
+}
+
+// A table's words are 3 * index + more, but for those in page `zero`.
+static unsigned expected(unsigned words, unsigned x, int times, unsigned more, unsigned zero)
+{
+    unsigned s = 0;
+    for (int i = 0; i < times; i++) {
+        x = next(x);
+        unsigned at = (x >> 8) % words;
+        s += at / (PAGE / sizeof(unsigned)) == zero ? 0 : 3 * at + more;
+    }
+    return s;
+}
+
+static void set_table(unsigned *table, unsigned more)
+{
+    for (unsigned i = 0; i < WORDS; i++)
+        table[i] = 3 * i + more;
+}
+
+// Tables of one page first: accesses are then in one page, as long as the table is no other.
+static void by_table(void)
+{
+    unsigned *table = mmap(NULL, TABLE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(table != MAP_FAILED);
+    for (unsigned words = PAGE / sizeof(unsigned), round = 1; round < 8; round++, words = round < 3 ? words : WORDS) {
+        unsigned zero = round % TABLE_PAGES, begin = words == WORDS ? 0 : zero;
+        unsigned *at = (unsigned *)((char *)table + begin * PAGE);
+        set_table(table, round);
+        unsigned more = round + 3 * begin * (PAGE / sizeof(unsigned));
+        CHECK(look_up(at, words, round, LOOK_UPS) == expected(words, round, LOOK_UPS, more, ~0u));
+        pid_t child = fork();
+        if (child == 0) {
+            scatter(at, words, round, LOOK_UPS);
+            unsigned changed = look_up(at, words, round, LOOK_UPS);
+            _exit(changed != expected(words, round, LOOK_UPS, more, ~0u) ? 0 : 1);
+        }
+        CHECK(look_up(at, words, round, LOOK_UPS) == expected(words, round, LOOK_UPS, more, ~0u));
+        set_table(table, round + 1); // other frames, under the same addresses
+        CHECK(look_up(at, words, round, LOOK_UPS) == expected(words, round, LOOK_UPS, more + 1, ~0u));
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        CHECK(madvise((char *)table + zero * PAGE, PAGE, MADV_DONTNEED) == 0);
+        CHECK(look_up(at, words, round, LOOK_UPS) == expected(words, round, LOOK_UPS, more + 1, words == WORDS ? zero : 0));
+        scatter(at, words, round, LOOK_UPS);
+        unsigned x = round, last = 0, where = 0;
+        for (int i = 0; i < LOOK_UPS; i++)
+            last = x = next(x), where = (x >> 8) % words;
+        CHECK(at[where] == last);
+    }
+}
+
 static const struct check_case cases[] = {
+    CASE(by_table),
     CASE(first_store), CASE(across_fork), CASE(across_mprotect), CASE(across_munmap), CASE(across_read),
     CASE(over_pages), CASE(results_behind_misses),
 };
