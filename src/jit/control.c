@@ -16,6 +16,7 @@ void emit_constant(struct translation *t, unsigned reg, u64 v)
 
 void emit_help(struct translation *t, u32 info)
 {
+    emit_clean(t);
     x86_op_ri(&t->e, X86_mov_i32, RCX, info);
     calls_add(t, &t->tail);
 }

@@ -42,6 +42,8 @@ struct plan_insn {
     i16 window_from;           // bytes from the base register
     u16 window_size;
     u16 view;     // windows.c: tlb_window to go by, + 1; 0 = none
+    bool lazy;    // halves.c: its result need not be extended
+    u32 dirty;    // mask of x registers whose upper half is not right before it
     u8 *at;       // the host code, when it is emitted
     u8 *entry;    // and where others enter; NULL: they don't
 };

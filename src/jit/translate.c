@@ -4,7 +4,7 @@
 //
 // (G1) Registers: regs.h. At every head of a chain, and whenever a unit is entered or left, every
 //      guest register is where regs.h says, and nothing else is known or cached. rax, rcx, xmm0, xmm1
-//      and the flags live no longer than one instruction.
+//      and the flags live no longer than one instruction. Inside a chain upper halves may wait (halves.c).
 // (G2) The budget is charged at heads and behind branches, and covers the whole chain at its head (plan.h, N2).
 //      It is never negative where an instruction takes effect: where it would become so, the interpreter
 //      runs the rest.
@@ -575,6 +575,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), next, t->page_va, (u32)(pc & PAGE_MASK)))
         return NULL;
     assign(t);
+    find_halves(t);
     emit_unit(t);
     if (t->e.full)
         return NULL;

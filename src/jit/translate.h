@@ -157,6 +157,10 @@ void emit_fma_stub(struct translation *t, const struct stub *s);
 // csrw fflags, x[rs1]
 void emit_write_fflags(struct translation *t);
 
+// halves.c: finds what need not be extended; makes all registers right that are not before the current instruction.
+void find_halves(struct translation *t);
+void emit_clean(struct translation *t);
+
 // rax = v
 void emit_constant(struct translation *t, unsigned reg, u64 v);
 // ecx = info, then to jit_help by the unit's tail.

@@ -113,7 +113,7 @@ static void emit_arith(struct translation *t, unsigned rd, unsigned op, bool w, 
         leaf_fetch(t, to, a);
         x86_op_rm(e, k->rm + wide, to, b_in_rcx ? x86_reg(RCX) : operand(t, b));
     }
-    if (w)
+    if (w && !t->i->lazy)
         x86_op_rr(e, X86_movsxd, to, to);
     result_done(t, rd, to);
 }
@@ -125,7 +125,7 @@ static void emit_shift(struct translation *t, unsigned rd, unsigned op, bool w, 
     static const u8 by_cl[] = {X86_shl_cl32, X86_shr_cl32, X86_sar_cl32};
     struct x86 *e = &t->e;
     unsigned to = result_place(t, rd), wide = !w, which = op - SLL;
-    bool extended = !w; // no sign left to extend
+    bool extended = !w || t->i->lazy; // no sign left to extend
     if (b.kind == V_C) {
         leaf_fetch(t, to, a);
         if (b.c & (w ? 31 : 63))
@@ -237,7 +237,7 @@ static void emit_multiply(struct translation *t, unsigned rd, bool w, struct lea
         leaf_fetch(t, to, a);
         x86_op_rm(e, X86_imul_rm32 + wide, to, operand(t, b));
     }
-    if (w)
+    if (w && !t->i->lazy)
         x86_op_rr(e, X86_movsxd, to, to);
     result_done(t, rd, to);
 }
