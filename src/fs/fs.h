@@ -299,6 +299,7 @@ i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_o
 struct file_id {
     u64 dev, ino, size, mtime_ns, ctime_ns;
 };
+bool file_shows_mounts(const struct file *f); // of /proc: poll tells of changes
 bool file_on_noexec(struct fs *fs, file_t id); // found in a mount that forbids to execute
 // Whether a description that can write names this host file.
 bool file_has_writer(struct fs *fs, u64 dev, u64 ino);

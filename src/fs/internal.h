@@ -75,6 +75,7 @@ struct found {
 #define WALK_NO_LINKS 64u
 #define WALK_NO_MAGIC 128u
 #define WALK_NO_XDEV 256u
+#define WALK_QUIET 512u   // who comes by does not count (MNT_EXPIRE)
 #define WALK_SCOPED (WALK_BENEATH | WALK_IN_ROOT)
 MUST_CHECK int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags,
                     u32 oflags, u32 mode, struct found *out);

@@ -143,7 +143,7 @@ MUST_CHECK int mounts_new(struct fs *fs, const struct fs_options *options);
 void mounts_free(struct fs *fs); // what the pools do not own
 
 // ---- places (mount_place.c)
-MUST_CHECK int place_find(struct fs *fs, struct fsctx *c, file_t dir, const char *path, bool nofollow,
+MUST_CHECK int place_find(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags /* WALK_ */,
                           struct place *out);
 void place_clear(struct fs *fs, struct place *p);
 MUST_CHECK int place_root(struct fs *fs, u32 mount, struct place *out); // of a mount

@@ -128,7 +128,7 @@ static int bind_mount(struct fs *fs, struct fsctx *c, const struct mount_request
     u32 id;
     if (!*q->source)
         return -EINVAL;
-    int r = place_find(fs, c, 0, q->source, false, &from);
+    int r = place_find(fs, c, 0, q->source, 0, &from);
     if (r)
         return r;
     bool all = q->flags & ABI_MS_REC;
@@ -153,7 +153,7 @@ static int move_mount(struct fs *fs, struct fsctx *c, const struct mount_request
     struct mount_point to = {.fd = -1}, was;
     if (!*q->source)
         return -EINVAL;
-    int r = place_find(fs, c, 0, q->source, false, &from);
+    int r = place_find(fs, c, 0, q->source, 0, &from);
     if (r)
         return r;
     const struct mount *m = mount_at(fs, from.mount);
@@ -234,7 +234,7 @@ int fs_mount(struct fs *fs, struct fsctx *c, const struct mount_request *q, bool
 {
     struct mount_request copy = *q;
     struct place at;
-    int r = place_find(fs, c, 0, q->target, false, &at);
+    int r = place_find(fs, c, 0, q->target, 0, &at);
     if (r)
         return r;
     if ((copy.flags & ABI_MS_MGC_MSK) == ABI_MS_MGC_VAL)
@@ -316,7 +316,7 @@ int fs_umount(struct fs *fs, struct fsctx *c, const char *target, u32 flags, boo
     struct place at;
     if (flags & ~(ABI_MNT_FORCE | ABI_MNT_DETACH | ABI_MNT_EXPIRE | ABI_UMOUNT_NOFOLLOW))
         return -EINVAL;
-    int r = place_find(fs, c, 0, target, flags & ABI_UMOUNT_NOFOLLOW, &at);
+    int r = place_find(fs, c, 0, target, WALK_QUIET | (flags & ABI_UMOUNT_NOFOLLOW ? WALK_NOFOLLOW : 0), &at);
     if (r)
         return r;
     bool root = place_is_root(fs, &at);
@@ -380,9 +380,9 @@ int fs_pivot_root(struct fs *fs, struct fsctx *c, const char *new_root, const ch
     struct place to, old = {.fd = -1};
     struct mount_point point = {.fd = -1};
     u32 root = file_at(fs, c->c->root)->mount;
-    int r = place_find(fs, c, 0, new_root, false, &to);
+    int r = place_find(fs, c, 0, new_root, 0, &to);
     if (r == 0)
-        r = place_find(fs, c, 0, put_old, false, &old);
+        r = place_find(fs, c, 0, put_old, 0, &old);
     if (r == 0)
         r = may_pivot(fs, c, &to, &old, root);
     if (r == 0)

@@ -78,12 +78,11 @@ static int of_file(struct fs *fs, struct place *p, file_t id)
     return (f->kind == FILE_DEV || f->kind == FILE_PATH) && f->object ? of_node(p, f->object) : -EINVAL;
 }
 
-int place_find(struct fs *fs, struct fsctx *c, file_t dir, const char *path, bool nofollow, struct place *out)
+int place_find(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32 flags, struct place *out)
 {
     struct found at;
     *out = (struct place){.fd = -1};
-    u32 flags = (nofollow ? WALK_NOFOLLOW : 0) | (dir ? WALK_EMPTY : 0) | WALK_PLAIN;
-    int r = walk(fs, c, dir, path, flags, ABI_O_PATH, 0, &at);
+    int r = walk(fs, c, dir, path, flags | (dir ? WALK_EMPTY : 0) | WALK_PLAIN, ABI_O_PATH, 0, &at);
     if (r)
         return r;
     out->mount = at.mount;

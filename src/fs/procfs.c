@@ -214,9 +214,9 @@ static void proc_release(struct fs *fs, file_t id)
 }
 
 // proc(5), /proc/PID/mounts: who polls is told once of each change since.
-static bool shows_mounts(const struct file *f)
+bool file_shows_mounts(const struct file *f)
 {
-    const char *name = strrchr(f->path, '/');
+    const char *name = f->kind == FILE_PROC ? strrchr(f->path, '/') : NULL;
     return name && f->path[0] != '.' && (!strcmp(name, "/mounts") || !strcmp(name, "/mountinfo"));
 }
 
@@ -224,7 +224,7 @@ static int proc_poll(struct fs *fs, file_t id)
 {
     struct file *f = file_at(fs, id);
     int ready = ABI_POLLIN | ABI_POLLOUT | ABI_POLLRDNORM | ABI_POLLWRNORM;
-    if (!shows_mounts(f))
+    if (!file_shows_mounts(f))
         return ready;
     ready = ABI_POLLIN | ABI_POLLRDNORM | (f->opens != (u32)fs->mount_changes ? ABI_POLLERR | ABI_POLLPRI : 0);
     f->opens = (u32)fs->mount_changes;
@@ -234,7 +234,7 @@ static int proc_poll(struct fs *fs, file_t id)
 static void proc_wait(struct fs *fs, file_t id, int events, struct wait_spec *out)
 {
     (void)events;
-    if (shows_mounts(file_at(fs, id)))
+    if (file_shows_mounts(file_at(fs, id)))
         out->chan[out->nchan++] = CHAN(CHAN_MOUNTS, 0);
 }
 

@@ -65,6 +65,8 @@ static void move_to_root(struct walker *w, u32 mount)
         mount = m->over;
         m = mount_at(w->fs, mount);
     }
+    if (unlikely(m->expiring) && !(w->flags & WALK_QUIET))
+        mount_at(w->fs, mount)->expiring = false;
     memcpy(w->rel, m->base, strlen(m->base) + 1);
     move(w, mount, m->fd, false);
     w->inode = m->inode;

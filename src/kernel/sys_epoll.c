@@ -534,7 +534,7 @@ static bool can_be_polled(const struct file *f)
 {
     if (f->kind == FILE_DEV)
         return f->object == DEV_RANDOM || f->object == DEV_URANDOM || f->object == DEV_TTY;
-    return f->kind != FILE_HOST && f->kind != FILE_DIR && f->kind != FILE_PROC &&
+    return f->kind != FILE_HOST && f->kind != FILE_DIR && (f->kind != FILE_PROC || file_shows_mounts(f)) &&
            f->kind != FILE_PROCDIR;
 }
 

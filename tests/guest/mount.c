@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -495,6 +496,8 @@ static void errors(void)
     CHECK_EQ(symlink("m", at("link")), 0);
     FAILS(umount2(at("link"), UMOUNT_NOFOLLOW), EINVAL);
     FAILS(umount2(at("m"), MNT_EXPIRE), EAGAIN);
+    CHECK_EQ(access(at("m"), F_OK), 0); // somebody came by
+    FAILS(umount2(at("m"), MNT_EXPIRE), EAGAIN);
     CHECK_EQ(umount2(at("m"), MNT_EXPIRE), 0);
     CHECK_EQ(mount("none", at("link"), "tmpfs", 0, NULL), 0);
     CHECK_EQ(mount("none", at("m"), "sysfs", 0, NULL), 0);
@@ -740,6 +743,17 @@ static void changes_told(void)
     CHECK_EQ(poll(&p, 1, 0), 1);
     CHECK(p.revents & POLLPRI && p.revents & POLLERR);
     CHECK_EQ(poll(&p, 1, 0), 0);
+    struct epoll_event e = {.events = EPOLLPRI};
+    int set = epoll_create1(0);
+    CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, p.fd, &e), 0);
+    CHECK_EQ(epoll_wait(set, &e, 1, 0), 0);
+    CHECK_EQ(mount(NULL, at("m"), NULL, MS_REMOUNT | MS_BIND | MS_NOSUID, NULL), 0);
+    CHECK_EQ(umount(at("m")), 0);
+    CHECK_EQ(epoll_wait(set, &e, 1, 1000), 1);
+    CHECK(e.events & EPOLLPRI);
+    close(set);
+    CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
+    (void)poll(&p, 1, 0);
     pid_t child = fork();
     if (child == 0) {
         usleep(20000);
