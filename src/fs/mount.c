@@ -119,7 +119,7 @@ void mount_point_clear(struct fs *fs, struct mount_point *at)
     *at = (struct mount_point){.fd = -1};
 }
 
-// The names that a walk stops at, after one of them has gone.
+// The names that a walk stops at, after some have gone; one too many until then is no harm.
 static void names_anew(struct fs *fs)
 {
     fs->mount_names = 0;
@@ -193,7 +193,6 @@ void mount_take(struct fs *fs, u32 id, struct mount_point *was)
     m->on_root = m->locked = false;
     for (u32 n = id; n; n = mount_next(fs, n, id))
         mount_at(fs, n)->stale = true;
-    names_anew(fs);
 }
 
 void mount_detach(struct fs *fs, u32 id)
@@ -263,6 +262,7 @@ u32 tmp_mount(struct fs *fs, u32 tmpfs)
 void mounts_changed(struct fs *fs)
 {
     fs->mount_changes++;
+    names_anew(fs);
     fs_wake(fs, CHAN(CHAN_MOUNTS, 0));
 }
 
