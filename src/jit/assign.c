@@ -99,7 +99,8 @@ void assign(struct translation *t)
 {
     t->map = regs_fixed;
     t->nswaps = 0;
-    assign_choose(&t->map, t);
+    if (!assign_choose(&t->map, t))
+        return;
     find_swaps(t, false);
     find_swaps(t, true);
     if (!t->nswaps)

@@ -18,8 +18,8 @@
 enum { USES_RS1 = 1, USES_RS2 = 2, USES_FS1 = 4, USES_FS2 = 8, USES_FS3 = 16, USES_WR = 32, USES_WF = 64 };
 extern const u8 assign_uses[OP_COUNT];
 
-// choose.c: changes the fixed map to what pays for the unit.
-void assign_choose(struct reg_map *m, const struct translation *t);
+// choose.c: changes the fixed map to what pays for the unit. False: that is the one.
+MUST_CHECK bool assign_choose(struct reg_map *m, const struct translation *t);
 
 // t->map, and what has to be exchanged for it.
 void assign(struct translation *t);

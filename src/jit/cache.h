@@ -26,6 +26,7 @@
 
 #define HEAT_ENTERED   255u
 #define CACHE_SEGMENTS 32 // at most
+#define CACHE_EXITS    4096u
 #define CACHE_THUNKS   4096u // bytes of them, at the begin
 
 struct jit_entry {
@@ -75,6 +76,7 @@ struct jit_cache {
         frame_t frame;
         u32 loop;       // instructions in the loop; 0: there is no such access
     } window[TLB_WINDOWS];
+    u8 exits[CACHE_EXITS]; // by a hash: a loop was left for there when that was not translated yet
     bool has_avx, has_fma, has_bmi2; // what the host's processor can
     struct saved *saved; // saved.h; NULL: no file
     u32 made;           // units translated in this run
@@ -99,6 +101,11 @@ const u8 *cache_find_entry(const struct jit_cache *c, gva_t pc, frame_t f);
 static inline const u8 *cache_find(const struct jit_cache *c, gva_t pc, const struct code_page *p)
 {
     return code_heat(p, (u32)(pc & PAGE_MASK)) == HEAT_ENTERED ? cache_find_entry(c, pc, p->frame) : NULL;
+}
+
+static inline u8 *cache_exit(struct jit_cache *c, gva_t pc)
+{
+    return &c->exits[(pc ^ pc >> 12) >> 1 & (CACHE_EXITS - 1)];
 }
 
 // Makes sure that the first `size` bytes are there. -1: no memory

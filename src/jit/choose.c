@@ -282,31 +282,31 @@ static void exchange_best(u8 *place, const u64 *weight, u32 written, u64 crossin
 // Whether some register in memory is used so often that it could pay.
 static bool worth_a_look(const struct plan *p, const struct reg_map *m)
 {
-    struct weights g = {0};
-    u64 most = 0;
+    u32 least = p->loops ? 1 : USES_LEAST;
+    u32 count[2][32] = {{0}};
+    if (p->n < least)
+        return false;
     for (u32 n = 0; n < p->n; n++) {
-        const struct plan_insn *i = &p->insn[n];
-        i64 target = (i64)i->off + i->in.imm;
-        if ((rv_flags[i->in.op] & RV_BRANCHES || i->in.op == OP_jal || i->kind == PLAN_GOTO) && target >= 0 && target < (i64)PAGE_SIZE &&
-            p->index[target / 2] && p->index[target / 2] <= n + 1)
-            most = USES_LEAST; // a loop
-        weigh(&g, i, 1);
+        const struct insn *in = &p->insn[n].in;
+        u32 uses = p->insn[n].kind == PLAN_INSN ? assign_uses[in->op] : 0;
+        count[!(uses & USES_FS1)][in->rs1] += (uses & (USES_RS1 | USES_FS1)) != 0;
+        count[!(uses & USES_FS2)][in->rs2] += (uses & (USES_RS2 | USES_FS2)) != 0;
+        count[!(uses & USES_WF)][in->rd] += (uses & (USES_WR | USES_WF)) != 0;
     }
-    bool uses = false;
-    for (u32 r = 0; r < 32; r++) {
-        u64 x = r && !m->x[r] ? g.of[0][r] : 0, f = m->f[r] ? 0 : g.of[1][r];
-        most = MAX(most, MAX(x, f));
-        uses |= x || f;
-    }
-    return uses && most >= USES_LEAST;
+    count[1][0] = 0;
+    for (u32 r = 0; r < 32; r++)
+        if ((count[1][r] >= least && !m->x[r]) || (count[0][r] >= least && !m->f[r]))
+            return true;
+    return false;
 }
 
-void assign_choose(struct reg_map *m, const struct translation *t)
+static bool choose(struct reg_map *m, const struct translation *t)
 {
     struct flow w = {.t = t};
     struct weights g = {0};
-    if (!worth_a_look(&t->plan, m) || !find_blocks(&w))
-        return;
+    struct reg_map before = *m;
+    if (!find_blocks(&w))
+        return false;
     find_ways(&w);
     search(&w);
     mark_loops(&w);
@@ -317,4 +317,10 @@ void assign_choose(struct reg_map *m, const struct translation *t)
     g.of[0][0] = 0;
     exchange_best(m->x, g.of[0], g.written[0], w.crossings);
     exchange_best(m->f, g.of[1], g.written[1], w.crossings);
+    return memcmp(m, &before, sizeof before) != 0;
+}
+
+bool assign_choose(struct reg_map *m, const struct translation *t)
+{
+    return worth_a_look(&t->plan, m) && choose(m, t);
 }

@@ -72,6 +72,9 @@ static void emit_branch_to(struct translation *t, enum x86_op op, u32 target)
         t->cache->links++;
         return;
     }
+    u32 n = (u32)(t->i - t->plan.insn);
+    if (t->plan.loops && n >= t->plan.loops_from && n <= t->plan.loops_to)
+        *cache_exit(t->cache, t->page_va + target) = 1;
     x86_align_branch(&t->e, op == X86_jmp ? 5 : 6);
     struct stub *s = stub_add(t, STUB_LINK, x86_branch(&t->e, op, NULL));
     s->target = target;

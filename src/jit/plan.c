@@ -100,16 +100,28 @@ static void walk_from(struct walk *w, u32 off, bool again)
     add(p, off, PLAN_GOTO);
 }
 
+static void note_loop(struct plan *p, u32 from, u32 to)
+{
+    if (from > to)
+        return;
+    p->loops_from = (u16)(p->loops ? MIN(p->loops_from, from) : from);
+    p->loops_to = (u16)to; // they come in this order
+    p->loops = true;
+}
+
 static void mark_heads(struct plan *p)
 {
     p->insn[0].head = true;
+    p->loops = false;
     for (u32 n = 0; n < p->n; n++) {
         struct plan_insn *i = &p->insn[n];
         bool branch = rv_flags[i->in.op] & RV_BRANCHES;
         i64 target = i->kind == PLAN_GOTO ? i->off : branch || (i->in.op == OP_jal && !i->falls)
                      ? (i64)i->off + i->in.imm : -1;
-        if (target >= 0 && target < (i64)PAGE_SIZE && p->index[target / 2])
+        if (target >= 0 && target < (i64)PAGE_SIZE && p->index[target / 2]) {
             p->insn[p->index[target / 2] - 1].head = true;
+            note_loop(p, p->index[target / 2] - 1u, n);
+        }
         if (branch && i->in.imm < 0)
             p->insn[n + 1].head = true;
     }
@@ -167,7 +179,7 @@ bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page
     walk(&w);
     if (p->insn[0].kind == PLAN_GOTO)
         return false;
-    if (w.met && c->again < c->planned / AGAIN_PART) {
+    if (w.met && *cache_exit(c, page_va + off) && c->again < c->planned / AGAIN_PART) {
         w.again = 0;
         w.again_most = AGAIN_MOST;
         walk(&w);

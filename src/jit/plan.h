@@ -52,6 +52,8 @@ struct plan {
     u32 n;
     u32 guest_bytes;
     u16 upper; // (N3) the second half
+    bool loops; // there are some:
+    u16 loops_from, loops_to; // instructions, the first and the last that may be in one
     struct plan_insn insn[PLAN_MOST + 64];
     u16 index[PAGE_SIZE / 2 + 2]; // by off / 2: number of the instruction, + 1
 };

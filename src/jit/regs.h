@@ -2,7 +2,7 @@
 //
 //   rbp -> cpu.window   rsp: the host's stack, 16-byte aligned   r15: the budget
 //   rax rcx xmm0 xmm1: scratch
-//   the others hold guest registers, always the same ones: so code can be entered anywhere
+//   the others hold guest registers, between units always the same ones: so code can be entered anywhere
 #ifndef JIT_REGS_H
 #define JIT_REGS_H
 

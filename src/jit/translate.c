@@ -2,8 +2,8 @@
 //
 // What generated code keeps to:
 //
-// (G1) Registers: regs.h. At every head of a chain, and whenever a unit is entered or left, every
-//      guest register is where regs.h says, and nothing else is known or cached. rax, rcx, xmm0, xmm1
+// (G1) Registers: regs.h, assign.h. Whenever a unit is entered or left, every guest register is where regs.h says;
+//      at every head of a chain, where the unit's map does. Nothing else is known or cached there. rax, rcx, xmm0, xmm1
 //      and the flags live no longer than one instruction. Inside a chain upper halves may wait (halves.c).
 // (G2) The budget is charged at heads and behind branches, and covers the whole chain at its head (plan.h, N2).
 //      It is never negative where an instruction takes effect: where it would become so, the interpreter

@@ -24,9 +24,10 @@ static void exchange(u8 *place, u32 first, u32 *seed)
     }
 }
 
-void assign_choose(struct reg_map *m, const struct translation *t)
+bool assign_choose(struct reg_map *m, const struct translation *t)
 {
     u32 seed = (u32)(t->page_va >> 12) * 2654435761u + t->plan.insn[0].off * 40503u + t->plan.n;
     exchange(m->x, 1, &seed);
     exchange(m->f, 0, &seed);
+    return true;
 }
