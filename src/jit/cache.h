@@ -75,6 +75,7 @@ struct jit_cache {
         gva_t pc;
         frame_t frame;
         u32 loop;       // instructions in the loop; 0: there is no such access
+        u32 often;      // fills, as long as there were too many
     } window[TLB_WINDOWS];
     u8 exits[CACHE_EXITS]; // by a hash: a loop was left for there when that was not translated yet
     bool has_avx, has_fma, has_bmi2; // what the host's processor can

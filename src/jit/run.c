@@ -164,14 +164,18 @@ static u64 extend(enum help kind, u64 v)
 // ---- Windows that wander --------------------------------------------------------------------
 
 #define FILLS       4096  // of all windows, until somebody looks
-#define FILLS_SEEN  64    // of one, to judge
+#define FILLS_LOST  2048  // of one, where that was not so, take as long as to translate its page again
 #define TURNS       100   // of its loop for each fill, and
 #define INSTRUCTIONS 2048 // at least, are few enough
 
-// Whether the window was filled often while so many instructions passed. There is no use in asking twice.
+// Whether the window was filled too often, now while so many instructions passed and all in all. There is no use in
+// asking twice.
 static bool wanders(struct jit_window *w, u32 fills, u64 passed)
 {
-    if (!w->loop || fills < FILLS_SEEN || passed >= fills * MAX((u64)w->loop * TURNS, (u64)INSTRUCTIONS))
+    if (!w->loop || !fills || passed >= fills * MAX((u64)w->loop * TURNS, (u64)INSTRUCTIONS))
+        return false;
+    w->often += fills;
+    if (w->often < FILLS_LOST)
         return false;
     w->loop = 0;
     return true;

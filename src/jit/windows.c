@@ -223,7 +223,7 @@ static void give_views(struct plan *p, const struct code_page *page, gva_t page_
         }
         u32 kind = !i->window_writes;
         if (!steady)
-            i->view = (u16)(window_number(c, (struct jit_window){page_va + i->off, page->frame, loop}) + kind + 1);
+            i->view = (u16)(window_number(c, (struct jit_window){page_va + i->off, page->frame, loop, 0}) + kind + 1);
         else if (r == 2 || !loop)
             i->view = (u16)((r == 2 ? 0 : 2 * r) + kind + 1);
         else if (of[r][kind])
