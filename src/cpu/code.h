@@ -70,6 +70,7 @@ struct code_page {
     u16 map[PAGE_SIZE / 2];
     u8 heat[PAGE_SIZE / 2]; // (C7)
     u64 wanders[PAGE_SIZE / 2 / 64]; // (C7)
+    u8 slices;    // that ended here: another engine's measure of how hot the page is
     void *native;
     frame_t frame;
     u32 used, room;         // slots

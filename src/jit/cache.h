@@ -24,6 +24,7 @@
 #include "cpu/cpu.h"
 #include "jit/x86.h"
 
+#define SLICES_HOT     24u // slices that end in a page before its code is translated again, with more windows
 #define HEAT_ENTERED   255u
 #define CACHE_SEGMENTS 32 // at most
 #define CACHE_EXITS    4096u
@@ -70,6 +71,7 @@ struct jit_cache {
     } *link; // 2 * CPU_LINKS
     u32 nlinks;
     u64 planned, again; // instructions of all units, and how many of these others have, too (plan.h, N4)
+    u32 alone;          // windows that accesses outside loops have had
     u16 next_window;    // of tlb_window, for the next unit
     struct jit_window { // the access in a loop that goes by a window alone
         gva_t pc;

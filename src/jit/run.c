@@ -341,6 +341,17 @@ static void enter(struct cpu *cpu, struct jit_cache *c, struct jit_hart *h, cons
     __atomic_store_n(&h->inside, 0, __ATOMIC_RELEASE);
 }
 
+// A slice ended in translated code. Where that happens again and again, the code is worth being made anew.
+static void note_slice(struct cpu *cpu, struct jit_cache *c)
+{
+    const struct tlb_entry *e = tlb_slot(&cpu->tlb, cpu->file.pc);
+    struct code_page *p = e->exec == (cpu->file.pc & TLB_PAGE_MASK) ? code_page_of(cpu->store, e) : NULL;
+    if (!p || p->slices == SLICES_HOT || ++p->slices < SLICES_HOT)
+        return;
+    code_set_heat(p, (u32)(cpu->file.pc & PAGE_MASK), 0); // interpreted up to a jump, so that units begin where they did
+    cache_drop(c, p);
+}
+
 // The interpreter, until it comes to something hot.
 static struct trap interpret(struct cpu *cpu)
 {
@@ -366,6 +377,8 @@ static struct trap run(struct cpu *cpu, struct jit_cache *c, struct jit_hart *h)
         if (host) {
             enter(cpu, c, h, host);
             trap = cpu->native.trap;
+            if (trap.kind == TRAP_BUDGET)
+                note_slice(cpu, c);
             // A unit may ask for more than is left; the interpreter runs that.
             if (trap.kind == TRAP_BUDGET && cpu->native.budget)
                 trap = interpret(cpu);

@@ -126,6 +126,9 @@ static void close_all(struct search *s)
 // ---- The hart's windows ---------------------------------------------------------------------
 
 #define STRIDE_MOST 128 // bytes: with a greater one, pages change too often
+#define ALONE_MOST  80  // instructions of a unit whose accesses outside loops have windows, where its page is hot
+#define ALONE_ALL   192 // of a cache: more would take each other's windows
+#define ALONE_LOOP  16  // instructions: they are judged as if they were in a loop of so many
 #define OFTEN       8   // accesses by a register that a unit does not change
 
 struct loop {
@@ -204,6 +207,7 @@ static u32 window_number(struct jit_cache *c, struct jit_window w)
 static void give_views(struct plan *p, const struct code_page *page, gva_t page_va, struct jit_cache *c)
 {
     struct loops l;
+    bool alone = page->slices == SLICES_HOT && p->n <= ALONE_MOST && c->alone < ALONE_ALL; // accesses outside loops have windows, too
     u16 of[32][2] = {{0}}; // in loops, by register and kind: a window + 1
     find_loops(&l, p);
     for (u32 n = 0; n < p->n; n++) {
@@ -214,7 +218,7 @@ static void give_views(struct plan *p, const struct code_page *page, gva_t page_
             continue;
         u32 loop;
         bool steady = is_steady(&l, p, n, r, &loop);
-        if (!steady && !loop)
+        if (!steady && !loop && (!alone || c->alone++ >= ALONE_ALL))
             continue;
         if (!i->window) {
             i->window_writes = writes;
@@ -223,7 +227,7 @@ static void give_views(struct plan *p, const struct code_page *page, gva_t page_
         }
         u32 kind = !i->window_writes;
         if (!steady)
-            i->view = (u16)(window_number(c, (struct jit_window){page_va + i->off, page->frame, loop, 0}) + kind + 1);
+            i->view = (u16)(window_number(c, (struct jit_window){page_va + i->off, page->frame, loop ? loop : ALONE_LOOP, 0}) + kind + 1);
         else if (r == 2 || !loop)
             i->view = (u16)((r == 2 ? 0 : 2 * r) + kind + 1);
         else if (of[r][kind])
