@@ -8,7 +8,7 @@
 #include "base/forking.h"
 #include "base/panic.h"
 
-#define CHUNK_BYTES 2048u
+#define CHUNK_BYTES 1024u
 #define CHUNK_SHIFT_MOST 6u // as many objects as `live` has bits
 
 struct pool_chunk {

@@ -1,6 +1,6 @@
 // Typed pools: objects named by small ids (law L4). Ids start at 1; objects never move.
 //
-// (PO1) A chunk is at most about 2 KiB, so that a copy of a small machine is small.
+// (PO1) A chunk is at most about 1 KiB, or one object, so that a copy of a small machine is small.
 // (PO2) Every pool of a machine is a row of a table (kernel/pools.def, fs/pools.def), with its kind:
 //       what one object owns besides its bytes is known in one place.
 #ifndef BASE_POOL_H
