@@ -71,7 +71,7 @@ struct jit_cache {
     } *link; // 2 * CPU_LINKS
     u32 nlinks;
     u64 planned, again; // instructions of all units, and how many of these others have, too (plan.h, N4)
-    u32 alone;          // windows that accesses outside loops have had
+    u32 alone, in_loops; // windows that accesses outside loops, and unsteady ones in loops, have had
     u16 next_window;    // of tlb_window, for the next unit
     struct jit_window { // the access in a loop that goes by a window alone
         gva_t pc;

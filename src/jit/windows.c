@@ -128,6 +128,7 @@ static void close_all(struct search *s)
 #define STRIDE_MOST 128 // bytes: with a greater one, pages change too often
 #define ALONE_MOST  80  // instructions of a unit whose accesses outside loops have windows, where its page is hot
 #define ALONE_ALL   192 // of a cache: more would take each other's windows
+#define IN_LOOPS_ALL 224 // the same for those in loops; twice as many with the ones of hot pages
 #define ALONE_LOOP  16  // instructions: they are judged as if they were in a loop of so many
 #define OFTEN       8   // accesses by a register that a unit does not change
 
@@ -218,6 +219,8 @@ static void give_views(struct plan *p, const struct code_page *page, gva_t page_
             continue;
         u32 loop;
         bool steady = is_steady(&l, p, n, r, &loop);
+        if (!steady && loop && c->in_loops++ >= (page->slices == SLICES_HOT ? 2u : 1u) * IN_LOOPS_ALL)
+            continue;
         if (!steady && !loop && (!alone || c->alone++ >= ALONE_ALL))
             continue;
         if (!i->window) {
