@@ -181,8 +181,14 @@ static bool wanders(struct jit_window *w, u32 fills, u64 passed)
     return true;
 }
 
-// Accesses whose windows are filled often go by none from now on; their pages are translated anew. True: there are. Who
-// goes on at `next` is to interpret up to a jump, so that units begin where they did.
+// The page is translated anew. Who goes on at `next` is to interpret up to a jump, so that units begin where they did.
+static void drop_code(struct jit_cache *c, struct code_page *p, gva_t next)
+{
+    code_set_heat(p, (u32)(next & PAGE_MASK), 0);
+    cache_drop(c, p);
+}
+
+// Accesses whose windows are filled often go by none from now on. True: there are.
 static bool judge_windows(struct cpu *cpu, struct jit_cache *c, gva_t next)
 {
     struct native *n = &cpu->native;
@@ -193,8 +199,7 @@ static bool judge_windows(struct cpu *cpu, struct jit_cache *c, gva_t next)
         struct code_page *p;
         if (wanders(w, n->fills[i], now - n->fills_since) && (p = frame_code(cpu->store, w->frame)) != NULL) {
             code_set_wanders(p, (u32)(w->pc & PAGE_MASK));
-            code_set_heat(p, (u32)(next & PAGE_MASK), 0);
-            cache_drop(c, p);
+            drop_code(c, p, next);
             any = true;
         }
         n->fills[i] = 0;
@@ -348,8 +353,7 @@ static void note_slice(struct cpu *cpu, struct jit_cache *c)
     struct code_page *p = e->exec == (cpu->file.pc & TLB_PAGE_MASK) ? code_page_of(cpu->store, e) : NULL;
     if (!p || p->slices == SLICES_HOT || ++p->slices < SLICES_HOT)
         return;
-    code_set_heat(p, (u32)(cpu->file.pc & PAGE_MASK), 0); // interpreted up to a jump, so that units begin where they did
-    cache_drop(c, p);
+    drop_code(c, p, cpu->file.pc);
 }
 
 // The interpreter, until it comes to something hot.

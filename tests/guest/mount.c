@@ -1,5 +1,5 @@
 // mount(2) and its relatives, each case in a mount namespace of its own, in a tmpfs of its own.
-#include "check.h"
+#include "room.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -12,18 +12,6 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
-
-static char room[64];
-
-static const char *at(const char *name)
-{
-    static char path[8][PATH_MAX];
-    static int turn;
-
-    turn = (turn + 1) % 8;
-    snprintf(path[turn], PATH_MAX, "%s%s%s", room, *name ? "/" : "", name);
-    return path[turn];
-}
 
 #define FAILS(call, number)             \
     do {                                \

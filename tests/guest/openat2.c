@@ -1,21 +1,9 @@
 // openat2(2): how paths may be walked.
-#include "check.h"
+#include "room.h"
 
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
-
-static char room[64];
-
-static const char *at(const char *name)
-{
-    static char path[4][PATH_MAX];
-    static int turn;
-
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], PATH_MAX, "%s%s%s", room, *name ? "/" : "", name);
-    return path[turn];
-}
 
 static int dir; // the room
 

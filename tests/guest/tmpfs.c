@@ -1,5 +1,5 @@
 // Files in memory: /dev/shm. Under tine it is a file system of the machine's own.
-#include "check.h"
+#include "room.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -14,18 +14,6 @@
 #ifndef TMPFS_MAGIC
 #define TMPFS_MAGIC 0x01021994
 #endif
-
-static char room[64];
-
-static const char *at(const char *name)
-{
-    static char path[8][PATH_MAX];
-    static int turn;
-
-    turn = (turn + 1) % 8;
-    snprintf(path[turn], PATH_MAX, "%s%s%s", room, *name ? "/" : "", name);
-    return path[turn];
-}
 
 static void begin(void)
 {
