@@ -33,6 +33,8 @@ static int new_failed(const struct command *c, int err)
     const char *what = "cannot make a machine";
     const char *path = "";
 
+    if ((err == -ENOENT || err == -ENOTDIR) && c->machine.nbinds + c->machine.ntmpfses)
+        what = "--bind or --tmpfs: the directory for it is missing inside";
     if (c->machine.root && access(c->machine.root, X_OK) < 0)
         what = "--root ", path = c->machine.root;
     for (int i = 0; i < c->machine.nbinds; i++)

@@ -77,7 +77,8 @@ struct tine_bind {
 };
 
 // An empty file system in the machine's memory: what is written there never reaches the host, and is parted by
-// tine_machine_fork. It counts against options.memory. Binds may lie in it, and it in binds.
+// tine_machine_fork. It counts against options.memory. Binds may lie in it (what misses of the way is
+// made), and it in binds.
 struct tine_tmpfs {
     const char *guest; // an absolute path; the directory need not exist
     uint64_t size;     // bytes it may hold, 0 = as many as the machine's memory

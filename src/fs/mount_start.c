@@ -58,6 +58,24 @@ static int point_find(struct fs *fs, const char *guest, struct mount_point *to)
     return at.kind != FOUND_DEV ? -EINVAL : to->name ? 0 : -ENOMEM;
 }
 
+// The same; what misses of the way to it is made, as far as it lies in the machine's memory.
+static int point_make(struct fs *fs, const char *guest, struct mount_point *to)
+{
+    char part[ABI_PATH_MAX];
+    int r = point_find(fs, guest, to);
+    for (const char *end = guest; r == -ENOENT && (end = strchr(end + 1, '/'));) {
+        mount_point_clear(fs, to);
+        snprintf(part, sizeof(part), "%.*s", (int)(end - guest), guest);
+        r = point_find(fs, part, to);
+        r = r ? r : -ENOENT;
+    }
+    if (r == -ENOENT) {
+        mount_point_clear(fs, to);
+        r = point_find(fs, guest, to);
+    }
+    return r;
+}
+
 // What the host shows at a mount point, if that is a mount of its own, is not the guest's to see.
 static bool hides_mount(struct fs *fs, const struct mount_point *at)
 {
@@ -125,7 +143,7 @@ static int mount_start(struct fs *fs, const struct start *s)
         r = mntns_new(fs, id, &id);
         mount_get(fs, 1); // (MT1)
     } else if (r == 0) {
-        r = point_find(fs, s->guest, &at);
+        r = point_make(fs, s->guest, &at);
         if (r)
             mount_point_clear(fs, &at);
         else

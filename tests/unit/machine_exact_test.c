@@ -69,7 +69,7 @@ static struct tine_machine *start(const char *program, enum tine_jit jit, struct
 {
     struct tine_options options;
     struct tine_machine *m;
-    char words[4096], *argv[8] = {words}, *envp[] = {NULL};
+    char words[4096], home[4096], *argv[8] = {words}, *envp[] = {NULL};
     struct tine_stream out = {.kind = TINE_STREAM_CALLS, .context = o, .write = collect};
 
     snprintf(words, sizeof words, "%s", program);
@@ -82,6 +82,9 @@ static struct tine_machine *start(const char *program, enum tine_jit jit, struct
     options.virtual_time = true;
     options.order = TINE_ORDER_RANDOM;
     options.tmpfses[options.ntmpfses++].guest = "/tmp";
+    snprintf(home, sizeof home, "%s", words);
+    *strrchr(home, '/') = 0; // the programs' directory may lie in the host's /tmp
+    options.binds[options.nbinds++] = (struct tine_bind){.host = home, .guest = home};
     options.streams[0].kind = TINE_STREAM_NULL;
     options.streams[1] = options.streams[2] = out;
     if (tine_machine_new(&m, &options) < 0 || tine_machine_start(m, words, argv, envp, NULL) < 0) {
