@@ -172,8 +172,9 @@ struct mm *mm_machine_fork(struct forking *f, struct mm *from, struct stats *sta
     if (from->tlb)
         tlb_revoke_writes(from->tlb);
     node_get(m->root);
+    m->exe = backing_copy(f, m->exe);
     if (m->exe)
-        backing_execute(m->exe);
+        m->exe->executing++;
     return m;
 }
 

@@ -586,7 +586,7 @@ struct backing *backing_copy(struct forking *f, struct backing *b)
         copy = backing_dup(f, b);
         forking_add(f, b, copy);
         if (copy)
-            copy->refs = 0;
+            copy->refs = copy->executing = 0;
     }
     if (copy)
         copy->refs++;

@@ -8,6 +8,7 @@
 // file system in the machine's memory, of which a copy has its own: a file of the host is there once for
 // both.
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,11 @@
 
 // A program, and the cases of it to be left out.
 static const char *const usual[] = {
-    "atomics", "clone_flags", "counters", "cow", "cow_mappings", "cow_regress", "credentials", "epoll -host_sockets",
-    "exec", "files", "fork", "futex", "futex_pi", "inotify", "jit_smc", "jobs", "locks", "memory", "memory_file",
-    "memory_locks", "mount", "mqueue", "pidfd", "pipes", "proc", "proc_mem", "proc_more", "ptrace", "signals",
-    "signals_fault", "signals_more", "sockets", "splice", "sysv_ipc", "threads", "timers", "tty", "vdso", "vfork",
-    "vfork_clone", "wait",
+    "atomics", "clone_flags", "counters", "cow", "cow_mappings", "cow_regress", "credentials",
+    "epoll -host_sockets", "exec", "files", "fork", "futex", "futex_pi", "inotify", "jit_smc",
+    "jobs", "locks", "memory", "memory_file", "memory_locks", "mount", "mqueue", "pidfd", "pipes", "proc",
+    "proc_mem -which_pages_are_there", "proc_more", "ptrace", "signals", "signals_fault", "signals_more",
+    "sockets", "splice", "sysv_ipc", "threads", "timers", "tty", "vdso", "vfork", "vfork_clone", "wait",
 };
 
 struct outcome {
@@ -69,7 +70,7 @@ static struct tine_machine *start(const char *program, enum tine_jit jit, struct
 {
     struct tine_options options;
     struct tine_machine *m;
-    char words[4096], home[4096], *argv[8] = {words}, *envp[] = {NULL};
+    char words[4096], home[PATH_MAX], *argv[8] = {words}, *envp[] = {NULL};
     struct tine_stream out = {.kind = TINE_STREAM_CALLS, .context = o, .write = collect};
 
     snprintf(words, sizeof words, "%s", program);
@@ -82,7 +83,10 @@ static struct tine_machine *start(const char *program, enum tine_jit jit, struct
     options.virtual_time = true;
     options.order = TINE_ORDER_RANDOM;
     options.tmpfses[options.ntmpfses++].guest = "/tmp";
-    snprintf(home, sizeof home, "%s", words);
+    if (!realpath(words, home)) {
+        perror(words);
+        exit(1);
+    }
     *strrchr(home, '/') = 0; // the programs' directory may lie in the host's /tmp
     options.binds[options.nbinds++] = (struct tine_bind){.host = home, .guest = home};
     options.streams[0].kind = TINE_STREAM_NULL;
