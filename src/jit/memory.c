@@ -168,7 +168,7 @@ static struct x86_rm emit_access_at(struct translation *t, gva_t va, unsigned si
     }
     bool crosses = (va & PAGE_MASK) + size > PAGE_SIZE;
     struct stub *s = stub_add(t, STUB_MEMORY, x86_branch(e, crosses ? X86_jmp : X86_j_ne, NULL));
-    s->at_constant = true;
+    s->place = STUB_CONSTANT;
     s->target = (i64)va;
     s->info = info;
     x86_op_rm(e, X86_mov_rm64, RCX, x86_mem(REGS_CPU, entry + ENTRY(host)));
@@ -191,8 +191,13 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
     if (t->i->window)
         return emit_window_access(t, base, imm);
     emit_address(t, base, imm);
+    if (t->alone) { // cold: small rather than fast
+        x86_branch(e, X86_call, t->cache->probe[write][__builtin_ctz(size)]);
+        stub_add(t, STUB_MEMORY, x86_branch(e, X86_j_a, NULL))->info = info;
+        return x86_mem(RAX, 0);
+    }
     struct stub *s = stub_add(t, STUB_MEMORY, emit_probe(t, write ? ENTRY(write) : ENTRY(read), size));
-    s->size = write;
+    s->place = write ? STUB_OFFSET_WRITE : STUB_OFFSET_READ;
     s->info = info;
     x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RCX, 0, ENTRY(host)));
     return x86_mem_index(RCX, RAX, 0, 0);
@@ -211,11 +216,11 @@ void emit_access_done(struct translation *t, bool kept)
 void emit_memory_stub(struct translation *t, const struct stub *s)
 {
     struct x86 *e = &t->e;
-    if (s->at_constant)
+    if (s->place == STUB_CONSTANT)
         emit_constant(t, RAX, (u64)s->target);
-    else
+    else if (s->place != STUB_ADDRESS)
         x86_op_rm(e, X86_xor_rm64, RAX,
-                  x86_mem_index(REGS_CPU, RCX, 0, s->size ? ENTRY(write) : ENTRY(read)));
+                  x86_mem_index(REGS_CPU, RCX, 0, s->place == STUB_OFFSET_WRITE ? ENTRY(write) : ENTRY(read)));
     emit_help(t, s->info);
     emit_back(t, s);
 }

@@ -134,6 +134,24 @@ static void emit_fill(struct x86 *e, i32 tag)
     x86_op_none(e, X86_ret);
 }
 
+// rax: a guest address. "Above": the TLB does not know the access; else rax = its host address.
+static void emit_probe(struct x86 *e, i32 tag, i64 size)
+{
+    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
+    x86_op_ri(e, X86_shr_mi32, RCX, PAGE_SHIFT - 5);
+    x86_op_ri(e, X86_and_mi32, RCX, (TLB_SIZE - 1) << 5);
+    x86_op_rm(e, X86_xor_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
+    x86_op_ri(e, X86_cmp_mi64, RAX, (i64)PAGE_SIZE - size);
+    u8 *miss = x86_branch(e, X86_j_a, NULL);
+    x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RCX, 0, TLB_ENTRY(host)));
+    x86_op_rm(e, X86_lea64, RAX, x86_mem_index(RCX, RAX, 0, 0)); // the flags stay
+    x86_op_none(e, X86_ret);
+    x86_set_branch(miss, e->at);
+    x86_op_rm(e, X86_xor_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
+    x86_op_rr(e, X86_test_mr32, RSP, RSP); // above
+    x86_op_none(e, X86_ret);
+}
+
 bool thunks_emit(struct jit_cache *c, u8 *end)
 {
     struct x86 e = {.at = c->base, .end = end};
@@ -144,6 +162,10 @@ bool thunks_emit(struct jit_cache *c, u8 *end)
     emit_fill(&e, TLB_ENTRY(write));
     c->fill[1] = e.at;
     emit_fill(&e, TLB_ENTRY(read));
+    for (u32 i = 0; i < 8; i++) {
+        c->probe[i / 4][i % 4] = e.at;
+        emit_probe(&e, i / 4 ? TLB_ENTRY(write) : TLB_ENTRY(read), 1 << i % 4);
+    }
     return !e.full;
 }
 

@@ -488,7 +488,9 @@ void emit_alone(struct translation *t)
     t->i->window = 0;
     t->i->view = 0;
     t->known = t->boxed = 0;
+    t->alone = true;
     emit_insn(t);
+    t->alone = false;
     t->i->window = window;
     t->i->view = view;
 }

@@ -25,11 +25,15 @@ enum stub_kind {
     STUB_FLAGS,  // a comparison was unordered: its flags are to be undone
 };
 
+// What a STUB_MEMORY finds in rax: the address; nothing, as it is `target`; what the address differs in from the TLB
+// entry's tag that rcx leads to.
+enum stub_place { STUB_ADDRESS, STUB_CONSTANT, STUB_OFFSET_READ, STUB_OFFSET_WRITE };
+
 struct stub {
     u8 kind, flags;
     u8 refund;
     u8 size;
-    bool at_constant; // MEMORY: at the address `target`
+    u8 place;    // MEMORY
     u16 insn;    // number in the plan
     u8 *from;    // end of the branch that leads here
     u8 *back;    // where it goes on
@@ -71,6 +75,7 @@ struct translation {
     u8 held, held_in;    // (G7) x[held], which is in memory, is in this register, too,
     u8 *held_at;         // as long as nothing was emitted behind this
     u8 *result_at;       // the same, but a stub may come back here without it
+    bool alone;          // emit_alone is at work
     u8 *window_at;       // rax holds a window as long as nothing was emitted behind this
     u32 boxed;           // mask of f registers that hold NaN-boxed singles
     u32 nstubs, nfixes;
