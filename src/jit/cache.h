@@ -86,7 +86,7 @@ struct jit_cache {
     // Thunks, as addresses in the writable view.
     u8 *enter, *help, *miss, *unlinked;
     u8 *fill[2];        // fills a window for writing, for reading
-    u8 *probe[2][4];    // looks into the TLB for an access that reads, writes, of 1, 2, 4 or 8 bytes
+    u8 *access;         // looks into the TLB for an access
 };
 
 // The store's cache; made on first use. NULL: no memory, or the host refuses.

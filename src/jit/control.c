@@ -36,9 +36,14 @@ static void emit_tail(struct translation *t)
         calls_lead_here(t, &t->tail);
         x86_op_rm(e, X86_pop_m, 0, CPU_FIELD(native.back));
         emit_page(t);
+        x86_branch(e, X86_call, t->cache->access);
+        u8 *known = x86_branch(e, X86_j_be, NULL);
         emit_to_fixed(t);
         x86_branch(e, X86_call, t->cache->help);
         emit_from_fixed(t);
+        x86_op_rr(e, X86_test_mr32, RSP, RSP); // above
+        if (!e->full)
+            x86_set_branch(known, e->at);
         x86_op_rm(e, X86_jmp_m, 0, CPU_FIELD(native.back));
     }
     struct calls *direct = t->nswaps ? &t->fixed_tail : &t->tail;

@@ -117,18 +117,12 @@ void emit_view_stub(struct translation *t, const struct stub *s)
     x86_op_ri(e, X86_mov_i32, RCX, t->i->view - 1);
     x86_branch(e, X86_call, t->cache->fill[!t->i->window_writes]);
     x86_branch(e, X86_j_e, s->again);
-    if (!t->i->window) {
+    if (t->i->window) {
+        emit_window_stub(t, s);
+    } else { // it crosses pages or is not in the TLB, so C does it
         emit_help(t, s->info);
         emit_back(t, s);
-        return;
     }
-    u8 *alone = x86_branch(e, X86_j_ae, NULL);
-    emit_address(t, t->i->in.rs1, t->i->in.imm); // rax is that of all the group's bytes
-    emit_help(t, s->info);
-    emit_window_back(t, s);
-    if (!e->full)
-        x86_set_branch(alone, e->at);
-    emit_window_stub(t, s);
 }
 
 static struct x86_rm emit_window_access(struct translation *t, unsigned base, i64 imm)
@@ -191,13 +185,13 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
     if (t->i->window)
         return emit_window_access(t, base, imm);
     emit_address(t, base, imm);
-    if (t->alone) { // cold: small rather than fast
-        x86_branch(e, X86_call, t->cache->probe[write][__builtin_ctz(size)]);
-        stub_add(t, STUB_MEMORY, x86_branch(e, X86_j_a, NULL))->info = info;
+    if (t->alone) { // small rather than fast
+        emit_help(t, info);
+        t->alone_done = x86_branch(e, X86_j_a, NULL);
         return x86_mem(RAX, 0);
     }
     struct stub *s = stub_add(t, STUB_MEMORY, emit_probe(t, write ? ENTRY(write) : ENTRY(read), size));
-    s->place = write ? STUB_OFFSET_WRITE : STUB_OFFSET_READ;
+    s->place = write ? STUB_WRITE : STUB_READ;
     s->info = info;
     x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RCX, 0, ENTRY(host)));
     return x86_mem_index(RCX, RAX, 0, 0);
@@ -205,6 +199,12 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
 
 void emit_access_done(struct translation *t, bool kept)
 {
+    if (t->alone_done) {
+        if (!t->e.full)
+            x86_set_branch(t->alone_done, t->e.at);
+        t->alone_done = NULL;
+        return;
+    }
     struct stub *s = &t->stub[t->nstubs - 1];
     s->back = t->e.at;
     result_held(t);
@@ -218,9 +218,9 @@ void emit_memory_stub(struct translation *t, const struct stub *s)
     struct x86 *e = &t->e;
     if (s->place == STUB_CONSTANT)
         emit_constant(t, RAX, (u64)s->target);
-    else if (s->place != STUB_ADDRESS)
+    else
         x86_op_rm(e, X86_xor_rm64, RAX,
-                  x86_mem_index(REGS_CPU, RCX, 0, s->place == STUB_OFFSET_WRITE ? ENTRY(write) : ENTRY(read)));
+                  x86_mem_index(REGS_CPU, RCX, 0, s->place == STUB_WRITE ? ENTRY(write) : ENTRY(read)));
     emit_help(t, s->info);
     emit_back(t, s);
 }

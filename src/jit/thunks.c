@@ -32,10 +32,60 @@ void thunks_emit_key(struct x86 *e)
     emit_slot(e, 12, CPU_JUMPS); // cpu_jump_slot()
 }
 
-// rax: a value, ecx: info, on the stack: where to go on.
+#define TLB_ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
+
+// rax: a value, ecx: info. "Above": it is no access, the TLB does not know it, or C should look at the windows; else
+// rax = the access's host address, for once. Every access has only a few bytes of code for this.
+static void emit_access(struct x86 *e)
+{
+#define LAST(size) ((u16)(PAGE_SIZE - (size)))
+    static const u16 last[] = {LAST(1), LAST(1), LAST(2), LAST(2), LAST(4), LAST(4), LAST(8), LAST(4),
+                               LAST(1), LAST(2), LAST(4), LAST(8)}; // offsets in a page, by kind
+#undef LAST
+    x86_op_rr(e, X86_push, 0, RDX);
+    x86_op_rr(e, X86_push, 0, RCX);
+    x86_op_rr(e, X86_push, 0, RSI);
+    x86_op_ri(e, X86_shr_mi32, RCX, 28);
+    x86_op_ri(e, X86_cmp_mi32, RCX, HELP_STORE_64);
+    u8 *other = x86_branch(e, X86_j_a, NULL);
+    x86_op_mi(e, X86_cmp_mi32, CPU_FIELD(native.fills_left), 0);
+    u8 *look = x86_branch(e, X86_j_s, NULL);
+    x86_op_ri(e, X86_mov_i64, RDX, (i64)(uintptr_t)last);
+    x86_op_rm(e, X86_movzx16, RDX, x86_mem_index(RDX, RCX, 1, 0));
+    x86_op_rr(e, X86_mov_rm32, RSI, RAX);
+    x86_op_ri(e, X86_shr_mi32, RSI, PAGE_SHIFT - 5);
+    x86_op_ri(e, X86_and_mi32, RSI, (TLB_SIZE - 1) << 5);
+    x86_op_ri(e, X86_cmp_mi32, RCX, HELP_STORE_8);
+    x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RSI, 0, TLB_ENTRY(read)));
+    u8 *reads = x86_branch(e, X86_j_b, NULL);
+    x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RSI, 0, TLB_ENTRY(write)));
+    x86_set_branch(reads, e->at);
+    x86_op_rr(e, X86_xor_rm64, RAX, RCX);
+    x86_op_rr(e, X86_cmp_rm64, RAX, RDX);
+    u8 *miss = x86_branch(e, X86_j_a, NULL);
+    x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RSI, 0, TLB_ENTRY(host)));
+    x86_op_rm(e, X86_lea64, RAX, x86_mem_index(RCX, RAX, 0, 0)); // the flags stay
+    u8 *hit = x86_branch(e, X86_jmp, NULL);
+    x86_set_branch(miss, e->at);
+    x86_op_rr(e, X86_xor_rm64, RAX, RCX);
+    x86_set_branch(other, e->at);
+    x86_set_branch(look, e->at);
+    x86_op_rr(e, X86_test_mr32, RSP, RSP); // above
+    x86_set_branch(hit, e->at);
+    x86_op_rr(e, X86_pop, 0, RSI);
+    x86_op_rr(e, X86_pop, 0, RCX);
+    x86_op_rr(e, X86_pop, 0, RDX);
+    x86_op_none(e, X86_ret);
+}
+
+// rax: a value, ecx: info, on the stack: where to go on. "Above", or as `access` has it.
 static void emit_help(struct x86 *e, struct jit_cache *c)
 {
     c->help = e->at;
+    x86_branch(e, X86_call, c->access);
+    u8 *for_c = x86_branch(e, X86_j_a, NULL);
+    x86_op_none(e, X86_ret);
+    x86_set_branch(for_c, e->at);
     x86_op_rm(e, X86_pop_m, 0, CPU_FIELD(native.resume));
     u8 *over = x86_branch(e, X86_jmp, NULL);
     c->miss = e->at; // rax: a key that is not where it should be in native.jumps
@@ -62,6 +112,7 @@ static void emit_help(struct x86 *e, struct jit_cache *c)
     u8 *leave = x86_branch(e, X86_j_ne, NULL);
     x86_op_rm(e, X86_mov_rm64, REGS_BUDGET, CPU_FIELD(native.budget));
     regs_load(e);
+    x86_op_rr(e, X86_test_mr32, RSP, RSP);
     x86_op_rm(e, X86_jmp_m, 0, CPU_FIELD(native.resume));
     x86_set_branch(leave, e->at);
     x86_op_ri(e, X86_add_mi64, RSP, 8);
@@ -69,8 +120,6 @@ static void emit_help(struct x86 *e, struct jit_cache *c)
         x86_op_rr(e, X86_pop, 0, saved[i]);
     x86_op_none(e, X86_ret);
 }
-
-#define TLB_ENTRY(field) (CPU_OFFSET(tlb.entry) + (i32)offsetof(struct tlb_entry, field))
 
 // rdi = the window's number, in ecx before; rcx = its distance from the base.
 static void emit_window(struct x86 *e)
@@ -86,8 +135,8 @@ static void emit_window(struct x86 *e)
 }
 
 // rax: what a guest address and a window's page differ in; ecx: the window's number. Fills the window from the TLB.
-// rax = the address; "equal" if the window has now that address's page and had not before; else "below" if it has,
-// but C should look at the windows.
+// rax = the address; "equal" if the window has now that address's page and had not before, and C need not look at the
+// windows.
 static void emit_fill(struct x86 *e, i32 tag)
 {
     _Static_assert(sizeof(struct tlb_window) == 16, "the number is scaled by that");
@@ -121,34 +170,13 @@ static void emit_fill(struct x86 *e, i32 tag)
     x86_op_rr(e, X86_cmp_rm32, RCX, RCX);
     u8 *filled = x86_branch(e, X86_jmp, NULL);
     x86_set_branch(often, e->at);
-    x86_op_ri(e, X86_cmp_mi64, RSP, -1); // below
-    u8 *look = x86_branch(e, X86_jmp, NULL);
     x86_set_branch(had, e->at);
     x86_set_branch(miss, e->at);
-    x86_op_rr(e, X86_test_mr32, RSP, RSP); // neither
+    x86_op_rr(e, X86_test_mr32, RSP, RSP); // not equal
     x86_set_branch(filled, e->at);
-    x86_set_branch(look, e->at);
     x86_op_rr(e, X86_pop, 0, RSI); // the flags stay
     x86_op_rr(e, X86_pop, 0, RDX);
     x86_op_rr(e, X86_pop, 0, RDI);
-    x86_op_none(e, X86_ret);
-}
-
-// rax: a guest address. "Above": the TLB does not know the access; else rax = its host address.
-static void emit_probe(struct x86 *e, i32 tag, i64 size)
-{
-    x86_op_rr(e, X86_mov_rm32, RCX, RAX);
-    x86_op_ri(e, X86_shr_mi32, RCX, PAGE_SHIFT - 5);
-    x86_op_ri(e, X86_and_mi32, RCX, (TLB_SIZE - 1) << 5);
-    x86_op_rm(e, X86_xor_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
-    x86_op_ri(e, X86_cmp_mi64, RAX, (i64)PAGE_SIZE - size);
-    u8 *miss = x86_branch(e, X86_j_a, NULL);
-    x86_op_rm(e, X86_mov_rm64, RCX, x86_mem_index(REGS_CPU, RCX, 0, TLB_ENTRY(host)));
-    x86_op_rm(e, X86_lea64, RAX, x86_mem_index(RCX, RAX, 0, 0)); // the flags stay
-    x86_op_none(e, X86_ret);
-    x86_set_branch(miss, e->at);
-    x86_op_rm(e, X86_xor_rm64, RAX, x86_mem_index(REGS_CPU, RCX, 0, tag));
-    x86_op_rr(e, X86_test_mr32, RSP, RSP); // above
     x86_op_none(e, X86_ret);
 }
 
@@ -157,15 +185,13 @@ bool thunks_emit(struct jit_cache *c, u8 *end)
     struct x86 e = {.at = c->base, .end = end};
     c->enter = e.at;
     emit_enter(&e);
+    c->access = e.at;
+    emit_access(&e);
     emit_help(&e, c);
     c->fill[0] = e.at;
     emit_fill(&e, TLB_ENTRY(write));
     c->fill[1] = e.at;
     emit_fill(&e, TLB_ENTRY(read));
-    for (u32 i = 0; i < 8; i++) {
-        c->probe[i / 4][i % 4] = e.at;
-        emit_probe(&e, i / 4 ? TLB_ENTRY(write) : TLB_ENTRY(read), 1 << i % 4);
-    }
     return !e.full;
 }
 

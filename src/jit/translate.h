@@ -25,9 +25,9 @@ enum stub_kind {
     STUB_FLAGS,  // a comparison was unordered: its flags are to be undone
 };
 
-// What a STUB_MEMORY finds in rax: the address; nothing, as it is `target`; what the address differs in from the TLB
-// entry's tag that rcx leads to.
-enum stub_place { STUB_ADDRESS, STUB_CONSTANT, STUB_OFFSET_READ, STUB_OFFSET_WRITE };
+// What a STUB_MEMORY finds in rax: what the address differs in from the tag of the TLB entry that rcx leads to; nothing,
+// as it is `target`.
+enum stub_place { STUB_READ, STUB_WRITE, STUB_CONSTANT };
 
 struct stub {
     u8 kind, flags;
@@ -76,6 +76,7 @@ struct translation {
     u8 *held_at;         // as long as nothing was emitted behind this
     u8 *result_at;       // the same, but a stub may come back here without it
     bool alone;          // emit_alone is at work
+    u8 *alone_done;      // end of the branch that is taken if C has done the access
     u8 *window_at;       // rax holds a window as long as nothing was emitted behind this
     u32 boxed;           // mask of f registers that hold NaN-boxed singles
     u32 nstubs, nfixes;
@@ -168,7 +169,7 @@ void emit_clean(struct translation *t);
 
 // rax = v
 void emit_constant(struct translation *t, unsigned reg, u64 v);
-// ecx = info, then to jit_help by the unit's tail.
+// ecx = info, then to jit_help by the unit's tail. Accesses: "above", or it was not necessary (thunks.c, access).
 void emit_help(struct translation *t, u32 info);
 
 // control.c: goes to an offset of the page, or beyond it, giving back `refund` instructions.
