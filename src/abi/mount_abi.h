@@ -1,4 +1,4 @@
-// mount(2), umount2(2), openat2(2): numbers and layouts of riscv64 Linux.
+// mount(2), umount2(2), openat2(2), fsopen(2) and its kind: numbers and layouts of riscv64 Linux.
 #ifndef ABI_MOUNT_ABI_H
 #define ABI_MOUNT_ABI_H
 
@@ -34,6 +34,47 @@
 #define ABI_MNT_DETACH 2u
 #define ABI_MNT_EXPIRE 4u
 #define ABI_UMOUNT_NOFOLLOW 8u
+
+// open_tree(2), move_mount(2)
+#define ABI_OPEN_TREE_CLONE 1u
+#define ABI_OPEN_TREE_CLOEXEC 02000000u
+#define ABI_AT_RECURSIVE 0x8000u
+#define ABI_MOVE_MOUNT_F_SYMLINKS 1u
+#define ABI_MOVE_MOUNT_F_AUTOMOUNTS 2u
+#define ABI_MOVE_MOUNT_F_EMPTY_PATH 4u
+#define ABI_MOVE_MOUNT_T_SYMLINKS 16u
+#define ABI_MOVE_MOUNT_T_AUTOMOUNTS 32u
+#define ABI_MOVE_MOUNT_T_EMPTY_PATH 64u
+#define ABI_MOVE_MOUNT_SET_GROUP 256u
+#define ABI_MOVE_MOUNT_BENEATH 512u
+
+// fsopen(2), fspick(2), fsmount(2)
+#define ABI_FSOPEN_CLOEXEC 1u
+#define ABI_FSMOUNT_CLOEXEC 1u
+#define ABI_FSPICK_CLOEXEC 1u
+#define ABI_FSPICK_SYMLINK_NOFOLLOW 2u
+#define ABI_FSPICK_NO_AUTOMOUNT 4u
+#define ABI_FSPICK_EMPTY_PATH 8u
+
+// fsconfig(2)
+enum abi_fsconfig { ABI_FSCONFIG_SET_FLAG, ABI_FSCONFIG_SET_STRING, ABI_FSCONFIG_SET_BINARY, ABI_FSCONFIG_SET_PATH,
+                    ABI_FSCONFIG_SET_PATH_EMPTY, ABI_FSCONFIG_SET_FD, ABI_FSCONFIG_CMD_CREATE,
+                    ABI_FSCONFIG_CMD_RECONFIGURE, ABI_FSCONFIG_CMD_CREATE_EXCL };
+
+// mount_setattr(2), fsmount(2)
+#define ABI_MOUNT_ATTR_RDONLY 1u
+#define ABI_MOUNT_ATTR_NOSUID 2u
+#define ABI_MOUNT_ATTR_NODEV 4u
+#define ABI_MOUNT_ATTR_NOEXEC 8u
+#define ABI_MOUNT_ATTR_ATIME 0x70u // of which one of:
+#define ABI_MOUNT_ATTR_NOATIME 0x10u
+#define ABI_MOUNT_ATTR_STRICTATIME 0x20u
+#define ABI_MOUNT_ATTR_NODIRATIME 0x80u
+#define ABI_MOUNT_ATTR_IDMAP 0x100000u
+#define ABI_MOUNT_ATTR_NOSYMFOLLOW 0x200000u
+struct abi_mount_attr {
+    u64 attr_set, attr_clr, propagation, userns_fd;
+};
 
 // statfs.f_flags
 #define ABI_ST_NOSUID 0x2

@@ -11,6 +11,7 @@
 #include "fs/hostfds.h"
 #include "fs/internal.h"
 #include "fs/mount.h"
+#include "fs/mount_call.h"
 #include "fs/notify.h"
 #include "fs/tmpfs.h"
 #include "fs/tty.h"
@@ -42,6 +43,7 @@ int fs_new(struct fs **out, const struct fs_options *options)
     fs->ops[FILE_PROCDIR] = &file_procdir_ops;
     fs->ops[FILE_EVENT] = &file_event_ops;
     fs->ops[FILE_PATH] = &file_path_ops;
+    fs->ops[FILE_CONTEXT] = &file_context_ops;
     int r = mounts_new(fs, options);
     if (r) {
         fs_free(fs);
@@ -165,6 +167,8 @@ void file_put(struct fs *fs, file_t id)
     }
     close_host(fs, f);
     budget_free(f->path);
+    if (f->how & FILE_TREE)
+        mount_tree_close(fs, f->mount);
     mount_put(fs, f->mount);
     pool_free(&fs->files, id);
 }

@@ -34,6 +34,7 @@ enum file_kind {
     FILE_PROCDIR, // a synthetic directory: in /proc, or /dev without one in the host
     FILE_EVENT,  // eventfd
     FILE_PATH,   // opened with O_PATH, or a cwd: good for the path calls only
+    FILE_CONTEXT, // fsopen(2), fspick(2): a struct fscontext
     // kinds whose operations the kernel brings along in fs->ops[]
     FILE_SOCKET,
     FILE_EPOLL,
@@ -58,6 +59,7 @@ enum dev_id { DEV_NULL = 1, DEV_ZERO, DEV_FULL, DEV_RANDOM, DEV_URANDOM, DEV_TTY
 #define FILE_WRITER 8u
 #define FILE_SEMAPHORE 16u // EFD_SEMAPHORE
 #define FILE_TWIN 32u      // host_fd is our own non-blocking description of inherited `object`
+#define FILE_TREE 64u      // made with the tree of mounts that it names, which ends with it if it stands nowhere
 
 struct file {
     u8 kind, how;

@@ -22,7 +22,8 @@ int fs_random(struct fs *fs, void *bytes, size_t n);
 void stat_time(struct fs *fs, struct abi_stat *s);
 
 extern const struct file_ops file_host_ops, file_dir_ops, file_stream_ops, file_inotify_ops, file_tty_ops,
-    file_ptm_ops, file_pts_ops, file_pipe_ops, file_dev_ops, file_proc_ops, file_procdir_ops, file_event_ops, file_path_ops;
+    file_ptm_ops, file_pts_ops, file_pipe_ops, file_dev_ops, file_proc_ops, file_procdir_ops, file_event_ops, file_path_ops,
+    file_context_ops;
 
 // A host descriptor becomes an open file: takes fd over, also when it fails. `s` = its fstat.
 MUST_CHECK int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 mount,

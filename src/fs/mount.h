@@ -64,6 +64,7 @@ struct mount {
 
 struct mntns { // 1 is the first, which the machine itself refers to
     u32 refs; // path contexts, files
+    bool detached; // none: a tree that stands nowhere. Its one reference is the FILE_TREE's it was made with
     u32 root; // mount
     u64 serial;
 };
@@ -109,9 +110,13 @@ static inline u64 mount_name_bit(const char *name, size_t len) // len > 0
     return 1ULL << (((u8)name[0] * 5u + (u8)name[len - 1] * 3u + len) & 63);
 }
 
+static inline struct mntns *mntns_at(struct fs *fs, u32 id)
+{
+    return pool_at(&fs->mntnses, id);
+}
 static inline u32 mntns_root(struct fs *fs, u32 ns)
 {
-    return ((struct mntns *)pool_at(&fs->mntnses, ns))->root;
+    return mntns_at(fs, ns)->root;
 }
 
 // ---- rows (mount.c)
@@ -152,6 +157,7 @@ bool place_is_root(struct fs *fs, const struct place *p);
 // -EINVAL where nothing can be mounted, -ENOENT: it was removed
 MUST_CHECK int place_point(struct fs *fs, const struct place *p, struct mount_point *out);
 bool place_holds(struct fs *fs, const struct place *p, u32 child); // the child of p's mount lies at or below p
+MUST_CHECK int place_open(struct fs *fs, const struct place *p, file_t *out); // as O_PATH does
 MUST_CHECK int place_bind(struct fs *fs, const struct place *p, u32 *id); // a mount that shows it
 
 // ---- namespaces (mount_ns.c)

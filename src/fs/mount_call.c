@@ -20,13 +20,12 @@ static u32 mount_flags(u32 flags, u32 before, bool again)
     return flags & (ABI_MS_NOATIME | ABI_MS_STRICTATIME) ? to : to | ABI_MS_RELATIME;
 }
 
-static bool is_ours(struct fs *fs, const struct fsctx *c, u32 mount)
+bool mount_is_ours(struct fs *fs, const struct fsctx *c, u32 mount)
 {
     return mount_at(fs, mount)->ns && mount_at(fs, mount)->ns == c->c->ns;
 }
 
-// Somebody has a file open for writing, in this mount or in another of its file system.
-static bool has_writer(struct fs *fs, u32 mount, bool everywhere)
+bool mount_has_writer(struct fs *fs, u32 mount, bool everywhere)
 {
     for (file_t id = 0; (id = pool_next(&fs->files, id));) {
         const struct file *f = file_at(fs, id);
@@ -39,11 +38,10 @@ static bool has_writer(struct fs *fs, u32 mount, bool everywhere)
 
 // ---- a new mount ---------------------------------------------------------------------------------
 
-// Puts a tree where `at` is; gives it up on failure.
-static int graft(struct fs *fs, const struct fsctx *c, struct place *at, u32 id)
+int mount_graft(struct fs *fs, struct place *at, u32 id)
 {
     struct mount_point point = {.fd = -1};
-    int r = is_ours(fs, c, at->mount) ? place_top(fs, at) : -EINVAL;
+    int r = place_top(fs, at);
     if (r == 0)
         r = place_point(fs, at, &point);
     if (r == 0 && at->dir == mount_at(fs, id)->file) {
@@ -59,55 +57,31 @@ static int graft(struct fs *fs, const struct fsctx *c, struct place *at, u32 id)
     return 0;
 }
 
-static int make_tmpfs(struct fs *fs, const char *data, bool devices, u32 *root)
+static int graft(struct fs *fs, const struct fsctx *c, struct place *at, u32 id)
 {
-    struct tmpfs_options o = {.mode = 01777};
-    if (devices)
-        return tmpfs_devices(fs, root);
-    int r = tmpfs_parse(fs, data, &o);
-    return r ? r : tmpfs_new(fs, &o, root);
+    if (mount_is_ours(fs, c, at->mount))
+        return mount_graft(fs, at, id);
+    mount_umount_tree(fs, id);
+    return -EINVAL;
 }
 
 static int new_mount(struct fs *fs, const struct fsctx *c, const struct mount_request *q, struct place *at)
 {
-    static const struct {
-        const char *type;
-        u8 kind;
-        const char *base;
-        u32 node;
-    } types[] = {{"tmpfs", MOUNT_TMP, NULL, 0}, {"ramfs", MOUNT_TMP, NULL, 0}, {"devtmpfs", MOUNT_TMP, NULL, 0},
-                 {"proc", MOUNT_PROC, "", 0}, {"sysfs", MOUNT_PROC, ".sys", 0},
-                 {"devpts", MOUNT_PTS, NULL, DEV_PTSDIR}};
-    u32 i = 0, id, root = 0;
-    if (!q->type)
-        return -EINVAL;
-    while (i < ARRAY_LEN(types) && strcmp(types[i].type, q->type) != 0)
-        i++;
-    if (i == ARRAY_LEN(types))
-        return -ENODEV;
-    int r = mount_new(fs, types[i].kind, mount_flags(q->flags, 0, false), *q->source ? q->source : "none", &id);
+    struct tmpfs_options o = {.mode = 01777};
+    u32 id;
+    int type = q->type ? fstype_find(q->type) : -EINVAL;
+    if (type < 0)
+        return type;
+    bool tmpfs = fstype_is_tmpfs((u32)type);
+    int r = tmpfs ? tmpfs_parse(fs, q->data, &o) : 0;
+    if (r == 0)
+        r = fstype_mount(fs, (u32)type, &o, mount_flags(q->flags, 0, false), tmpfs && q->flags & ABI_MS_RDONLY, q->source, &id);
     if (r)
         return r;
-    if (types[i].kind == MOUNT_TMP)
-        r = make_tmpfs(fs, q->data, types[i].type[0] == 'd', &root);
-    struct mount *m = mount_at(fs, id);
-    m->inode = root;
-    m->node = types[i].node;
-    if (r == 0 && types[i].base) {
-        budget_free(m->base);
-        m->base = budget_strdup(fs->budget, types[i].base);
-        r = m->base ? 0 : -ENOMEM;
-    }
-    if (r == 0 && q->flags & ABI_MS_RDONLY)
-        m->sb_ro = types[i].kind == MOUNT_TMP && types[i].type[0] != 'd';
-    mount_update(fs, id);
     // The same file system once more: where each mount is one of its own, it is not the same.
-    bool one = types[i].type[0] == 'd' || types[i].type[0] == 's';
-    if (r == 0 && one && types[i].kind != MOUNT_PTS && place_is_root(fs, at) && mount_same_fs(fs, at->mount, id))
-        r = -EBUSY;
-    if (r) {
+    if (fstype_is_single((u32)type) && place_is_root(fs, at) && mount_same_fs(fs, at->mount, id)) {
         mount_put(fs, id);
-        return r;
+        return -EBUSY;
     }
     return graft(fs, c, at, id);
 }
@@ -122,6 +96,20 @@ static bool hides_something(struct fs *fs, const struct place *p)
     return false;
 }
 
+// It stands in a tree of its own, which somebody has a descriptor of.
+static bool is_detached(struct fs *fs, u32 mount)
+{
+    u32 ns = mount_at(fs, mount)->ns;
+    return ns && mntns_at(fs, ns)->detached;
+}
+
+int mount_copyable(struct fs *fs, const struct fsctx *c, const struct place *from, bool all)
+{
+    if (!mount_is_ours(fs, c, from->mount) && !is_detached(fs, from->mount))
+        return -EINVAL;
+    return mount_at(fs, from->mount)->unbindable || (!all && hides_something(fs, from)) ? -EINVAL : 0;
+}
+
 static int bind_mount(struct fs *fs, struct fsctx *c, const struct mount_request *q, struct place *at)
 {
     struct place from;
@@ -132,8 +120,7 @@ static int bind_mount(struct fs *fs, struct fsctx *c, const struct mount_request
     if (r)
         return r;
     bool all = q->flags & ABI_MS_REC;
-    if (!is_ours(fs, c, from.mount) || mount_at(fs, from.mount)->unbindable || (!all && hides_something(fs, &from)))
-        r = -EINVAL;
+    r = mount_copyable(fs, c, &from, all);
     if (r == 0)
         r = mount_copy_tree(fs, &from, all ? MOUNT_COPY_BIND : MOUNT_COPY_ONE, &id);
     place_clear(fs, &from);
@@ -147,31 +134,66 @@ static bool is_within(struct fs *fs, u32 mount, u32 top)
     return mount == top;
 }
 
+// What stands in a tree of its own is moved as a whole, and may go into another such tree.
+static int may_move(struct fs *fs, const struct fsctx *c, const struct place *from, const struct place *at)
+{
+    const struct mount *m = mount_at(fs, from->mount);
+    bool alone = is_detached(fs, from->mount);
+    if (alone ? m->parent || mount_at(fs, at->mount)->ns == m->ns : !mount_is_ours(fs, c, from->mount) || !m->parent)
+        return -EINVAL;
+    if (!mount_is_ours(fs, c, at->mount) && !(alone && is_detached(fs, at->mount)))
+        return -EINVAL;
+    if (!place_is_root(fs, from) || m->locked || m->file == at->dir)
+        return -EINVAL;
+    return is_within(fs, at->mount, from->mount) ? -ELOOP : 0;
+}
+
+// It takes the place of `top`, which comes to lie on it.
+static void move_beneath(struct fs *fs, u32 id, u32 top)
+{
+    struct mount_point was, on = {.mount = id, .on_root = true, .fd = -1};
+    bool locked = mount_at(fs, top)->locked;
+    mount_take(fs, top, &was);
+    mount_attach(fs, id, &was);
+    mount_attach(fs, top, &on);
+    mount_at(fs, top)->locked = locked;
+}
+
+int mount_move(struct fs *fs, const struct fsctx *c, const struct place *from, struct place *at, bool beneath)
+{
+    struct mount_point to = {.fd = -1}, was;
+    int r = may_move(fs, c, from, at);
+    if (r == 0)
+        r = place_top(fs, at);
+    const struct mount *top = mount_at(fs, at->mount);
+    if (r == 0 && beneath && (!place_is_root(fs, at) || !top->parent || top->locked || mount_at(fs, from->mount)->over))
+        r = -EINVAL;
+    if (r == 0 && !beneath)
+        r = place_point(fs, at, &to);
+    if (r)
+        return r;
+    u32 alone = is_detached(fs, from->mount) ? mount_at(fs, from->mount)->ns : 0;
+    mount_take(fs, from->mount, &was);
+    if (alone)
+        pool_free(&fs->mntnses, alone);
+    if (beneath)
+        move_beneath(fs, from->mount, at->mount);
+    else
+        mount_attach(fs, from->mount, &to);
+    mount_point_clear(fs, &was);
+    mounts_changed(fs);
+    return 0;
+}
+
 static int move_mount(struct fs *fs, struct fsctx *c, const struct mount_request *q, struct place *at)
 {
     struct place from;
-    struct mount_point to = {.fd = -1}, was;
     if (!*q->source)
         return -EINVAL;
     int r = place_find(fs, c, 0, q->source, 0, &from);
     if (r)
         return r;
-    const struct mount *m = mount_at(fs, from.mount);
-    if (!is_ours(fs, c, from.mount) || !is_ours(fs, c, at->mount) || !place_is_root(fs, &from) || !m->parent || m->locked ||
-        m->file == at->dir)
-        r = -EINVAL;
-    else if (is_within(fs, at->mount, from.mount))
-        r = -ELOOP;
-    if (r == 0)
-        r = place_top(fs, at);
-    if (r == 0)
-        r = place_point(fs, at, &to);
-    if (r == 0) {
-        mount_take(fs, from.mount, &was);
-        mount_attach(fs, from.mount, &to);
-        mount_point_clear(fs, &was);
-        mounts_changed(fs);
-    }
+    r = mount_move(fs, c, &from, at, false);
     place_clear(fs, &from);
     return r;
 }
@@ -184,7 +206,7 @@ static int set_flags(struct fs *fs, u32 id, u32 flags)
     u32 to = mount_flags(flags, m->flags, true);
     if (m->locked_ro && !(to & ABI_MS_RDONLY))
         return -EPERM;
-    if (to & ABI_MS_RDONLY && !(m->flags & ABI_MS_RDONLY) && has_writer(fs, id, false))
+    if (to & ABI_MS_RDONLY && !(m->flags & ABI_MS_RDONLY) && mount_has_writer(fs, id, false))
         return -EBUSY;
     m->flags = to;
     mount_update(fs, id);
@@ -201,18 +223,35 @@ static void set_sb(struct fs *fs, u32 id, bool ro)
         }
 }
 
+static int may_reconfigure(struct fs *fs, u32 id, bool ro)
+{
+    const struct mount *m = mount_at(fs, id);
+    if (m->locked_ro && !ro)
+        return -EPERM;
+    return ro && !m->sb_ro && mount_has_writer(fs, id, true) ? -EBUSY : 0;
+}
+
+int mount_reconfigure(struct fs *fs, u32 id, bool ro, const struct tmpfs_options *o)
+{
+    int r = may_reconfigure(fs, id, ro);
+    if (r == 0 && mount_at(fs, id)->kind == MOUNT_TMP)
+        r = tmpfs_resize(fs, mount_at(fs, id)->inode, o);
+    if (r)
+        return r;
+    set_sb(fs, id, ro);
+    mounts_changed(fs);
+    return 0;
+}
+
 static int remount(struct fs *fs, u32 id, const struct mount_request *q)
 {
     struct tmpfs_options o = {0};
-    struct mount *m = mount_at(fs, id);
     bool ro = q->flags & ABI_MS_RDONLY;
-    if (m->locked_ro && !ro)
-        return -EPERM;
-    if (ro && !m->sb_ro && has_writer(fs, id, true))
-        return -EBUSY;
-    int r = m->kind == MOUNT_TMP ? tmpfs_parse(fs, q->data, &o) : 0;
-    if (r == 0 && m->kind == MOUNT_TMP)
-        r = tmpfs_resize(fs, m->inode, &o);
+    int r = may_reconfigure(fs, id, ro);
+    if (r == 0 && mount_at(fs, id)->kind == MOUNT_TMP)
+        r = tmpfs_parse(fs, q->data, &o);
+    if (r == 0 && mount_at(fs, id)->kind == MOUNT_TMP)
+        r = tmpfs_resize(fs, mount_at(fs, id)->inode, &o);
     if (r == 0)
         r = set_flags(fs, id, q->flags);
     if (r == 0)
@@ -240,7 +279,7 @@ int fs_mount(struct fs *fs, struct fsctx *c, const struct mount_request *q, bool
     if ((copy.flags & ABI_MS_MGC_MSK) == ABI_MS_MGC_VAL)
         copy.flags &= ~ABI_MS_MGC_MSK;
     u32 flags = copy.flags;
-    bool root = place_is_root(fs, &at) && is_ours(fs, c, at.mount);
+    bool root = place_is_root(fs, &at) && mount_is_ours(fs, c, at.mount);
     if (!may)
         r = -EPERM;
     else if (flags & ABI_MS_NOUSER)
@@ -326,7 +365,7 @@ int fs_umount(struct fs *fs, struct fsctx *c, const char *target, u32 flags, boo
         return r;
     if (!may)
         return -EPERM;
-    if (!root || !is_ours(fs, c, at.mount) || mount_at(fs, at.mount)->locked)
+    if (!root || !mount_is_ours(fs, c, at.mount) || mount_at(fs, at.mount)->locked)
         return -EINVAL;
     return umount(fs, c, at.mount, flags);
 }
@@ -345,7 +384,7 @@ static int may_pivot(struct fs *fs, struct fsctx *c, const struct place *to, con
     const struct mount *m = mount_at(fs, to->mount), *r = mount_at(fs, root);
     if (!to->dir || !old->dir)
         return -ENOTDIR;
-    if (!is_ours(fs, c, root) || !is_ours(fs, c, to->mount) || !is_ours(fs, c, old->mount) || m->locked)
+    if (!mount_is_ours(fs, c, root) || !mount_is_ours(fs, c, to->mount) || !mount_is_ours(fs, c, old->mount) || m->locked)
         return -EINVAL;
     if (to->mount == root || old->mount == root)
         return -EBUSY;

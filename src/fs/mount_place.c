@@ -229,6 +229,22 @@ bool place_holds(struct fs *fs, const struct place *p, u32 child)
     return !memcmp(path, above, (size_t)n) && (!path[n] || path[n] == '/');
 }
 
+int place_open(struct fs *fs, const struct place *p, file_t *out)
+{
+    struct abi_stat s;
+    if (p->kind == PLACE_TMP)
+        return tmp_open(fs, p->inode, p->name, ABI_O_PATH, 0, p->mount, false, out);
+    if (p->kind == PLACE_PROC)
+        return proc_open(fs, p->rel, ABI_O_PATH, p->mount, out);
+    if (p->kind == PLACE_NODE)
+        return dev_open(fs, p->node, ABI_O_PATH, p->mount, out);
+    int fd = host_dup(p->fd), r = fd < 0 ? fd : host_fstat(fd, &s);
+    if (r == 0)
+        return file_adopt(fs, fd, &s, ABI_O_PATH, p->mount, out);
+    host_close(fd);
+    return r;
+}
+
 int place_bind(struct fs *fs, const struct place *p, u32 *id)
 {
     const struct mount *from = mount_at(fs, p->mount);

@@ -27,55 +27,60 @@ static bool number(const char *text, u32 base, u64 all, u64 *out)
     return !p[shift != 0];
 }
 
-static bool set(struct fs *fs, struct tmpfs_options *o, const char *key, const char *value)
+// An option with a value; -ENOENT: there is none of that name.
+static int set(struct fs *fs, struct tmpfs_options *o, const char *key, const char *value)
 {
     u64 pages = 0, left, n;
     if (fs->memory)
         fs->memory->space(fs->memory_arg, &pages, &left);
     if (!strcmp(key, "size")) {
-        return number(value, 10, pages * PAGE_SIZE, &o->size);
+        return number(value, 10, pages * PAGE_SIZE, &o->size) ? 0 : -EINVAL;
     } else if (!strcmp(key, "nr_blocks")) {
         if (!number(value, 10, 0, &n) || n > UINT64_MAX / PAGE_SIZE)
-            return false;
+            return -EINVAL;
         o->size = n * PAGE_SIZE;
-        return true;
+        return 0;
     } else if (!strcmp(key, "nr_inodes")) {
-        return number(value, 10, 0, &o->inodes);
+        return number(value, 10, 0, &o->inodes) ? 0 : -EINVAL;
     } else if (!strcmp(key, "mode")) {
         if (!number(value, 8, 0, &n) || n > 07777)
-            return false;
+            return -EINVAL;
         o->mode = (u32)n;
-        return true;
+        return 0;
     } else if (!strcmp(key, "uid") || !strcmp(key, "gid")) {
         if (!number(value, 10, 0, &n) || n >= UINT32_MAX)
-            return false;
+            return -EINVAL;
         *(key[0] == 'u' ? &o->uid : &o->gid) = (u32)n;
-        return true;
+        return 0;
     }
     // Huge pages and memory policies: there is one kind of memory.
-    return !strcmp(key, "huge") || !strcmp(key, "mpol");
+    return !strcmp(key, "huge") || !strcmp(key, "mpol") ? 0 : -ENOENT;
+}
+
+int tmpfs_param(struct fs *fs, struct tmpfs_options *o, const char *key, const char *value)
+{
+    static const char *const without[] = {"inode32", "inode64", "noswap"};
+    for (u32 i = 0; i < ARRAY_LEN(without); i++)
+        if (!strcmp(key, without[i]))
+            return value ? -EINVAL : 0;
+    int r = set(fs, o, key, value ? value : "");
+    return r == 0 && !value ? -EINVAL : r;
 }
 
 int tmpfs_parse(struct fs *fs, const char *data, struct tmpfs_options *o)
 {
-    static const char *const without[] = {"inode32", "inode64", "noswap"};
     char word[256];
     while (*data) {
         size_t n = strcspn(data, ",");
-        bool good = n == 0;
         if (n >= sizeof word)
             return -EINVAL;
         memcpy(word, data, n);
         word[n] = 0;
         data += n + (data[n] == ',');
         char *equals = strchr(word, '=');
-        if (equals) {
-            *equals = 0;
-            good = set(fs, o, word, equals + 1);
-        }
-        for (u32 i = 0; !equals && i < ARRAY_LEN(without); i++)
-            good = good || !strcmp(word, without[i]);
-        if (!good)
+        if (equals)
+            *equals++ = 0;
+        if (n && tmpfs_param(fs, o, word, equals))
             return -EINVAL;
     }
     return 0;

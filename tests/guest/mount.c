@@ -1,103 +1,14 @@
 // mount(2) and its relatives, each case in a mount namespace of its own, in a tmpfs of its own.
-#include "room.h"
+#include "mount_room.h"
 
 #include <dirent.h>
-#include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
-
-#define FAILS(call, number)             \
-    do {                                \
-        CHECK_EQ((call), -1);           \
-        CHECK_EQ(errno, (number));      \
-    } while (0)
-
-// For ends by exit: the directory that the tmpfs is on.
-static void leave(void)
-{
-    char name[sizeof room];
-
-    strcpy(name, room);
-    if (chdir("/") == 0 && umount2(name, MNT_DETACH) == 0)
-        rmdir(name);
-}
-
-static void begin(void)
-{
-    if (unshare(CLONE_NEWNS))
-        check_skip("no mount namespace to be had");
-    CHECK_EQ(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-    strcpy(room, "/tmp/tine-mount-XXXXXX");
-    CHECK(mkdtemp(room) != NULL);
-    CHECK_EQ(mount("room", room, "tmpfs", 0, "mode=755"), 0);
-}
-
-static void make_dir(const char *name)
-{
-    CHECK_EQ(mkdir(at(name), 0755), 0);
-}
-
-static void make(const char *name, const char *text)
-{
-    int fd = open(at(name), O_CREAT | O_EXCL | O_RDWR, 0755);
-
-    CHECK(fd >= 0);
-    CHECK_EQ(write(fd, text, strlen(text)), (long)strlen(text));
-    CHECK_EQ(close(fd), 0);
-}
-
-static bool has(const char *name, const char *text)
-{
-    char got[100] = "";
-    int fd = open(at(name), O_RDONLY);
-    ssize_t n = fd < 0 ? -1 : read(fd, got, sizeof got - 1);
-
-    close(fd);
-    return n == (ssize_t)strlen(text) && !strcmp(got, text);
-}
-
-static bool is_there(const char *name)
-{
-    return access(at(name), F_OK) == 0;
-}
-
-static struct stat stat_of(const char *name)
-{
-    struct stat s;
-
-    CHECK_EQ(lstat(at(name), &s), 0);
-    return s;
-}
-
-static bool cwd_is(const char *name)
-{
-    char path[PATH_MAX];
-
-    return getcwd(path, sizeof path) && !strcmp(path, at(name));
-}
-
-// The options that /proc/self/mountinfo shows for a mount point; NULL: it is not there.
-static const char *options_of(const char *name)
-{
-    static char line[4096], options[256];
-    char point[PATH_MAX];
-    FILE *f = fopen("/proc/self/mountinfo", "r");
-    const char *found = NULL;
-
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "%*d %*d %*s %*s %s %255s", point, options) == 2 && !strcmp(point, at(name)))
-            found = options;
-    if (f)
-        fclose(f);
-    return found;
-}
 
 static void tmpfs_limits(void)
 {
