@@ -683,6 +683,48 @@ static void shm_mounts(void)
     CHECK_EQ(rmdir(shm("m")) | rmdir(shm("a")) | rmdir(shm("b")) | rmdir(shm("")), 0);
 }
 
+// A mount that stands nowhere yet, and a file system that is being set up, are each copy's own.
+static void shm_contexts(void)
+{
+    char text[100];
+    struct stat s;
+    int fs = fsopen("tmpfs", 0), other = fs < 0 ? -1 : fsopen("tmpfs", 0);
+
+    CHECK_EQ(mkdir(shm("m"), 0700), 0);
+    if (fs < 0 && errno == EPERM) {
+        (void)!(rmdir(shm("m")) | rmdir(shm("")));
+        check_skip("not the privilege to mount");
+    }
+    CHECK_EQ(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
+    int tree = fsmount(fs, 0, 0);
+    CHECK_EQ(mkdirat(tree, "before", 0700), 0);
+    CHECK_EQ(fsconfig(other, FSCONFIG_SET_STRING, "source", "it", 0), 0);
+    CHECK_EQ(fsconfig(other, FSCONFIG_SET_STRING, "nonsense", "it", 0), -1);
+    char l = letter();
+    if (l == 'a') {
+        CHECK_EQ(move_mount(tree, "", AT_FDCWD, shm("m"), MOVE_MOUNT_F_EMPTY_PATH), 0);
+        CHECK_EQ(fsconfig(other, FSCONFIG_SET_STRING, "mode", "711", 0), 0);
+        CHECK(read(other, text, sizeof text) > 0);
+    }
+    CHECK_EQ(mkdirat(tree, l == 'a' ? "a" : "b", 0700), 0);
+    meanwhile();
+    CHECK_EQ(mounted("m"), l == 'a');
+    CHECK_EQ(faccessat(tree, "before", F_OK, 0), 0);
+    CHECK_EQ(faccessat(tree, "a", F_OK, 0), (l == 'a' ? 0 : -1));
+    CHECK_EQ(faccessat(tree, "b", F_OK, 0), (l == 'a' ? -1 : 0));
+    CHECK_EQ(read(other, text, sizeof text) > 0, l != 'a');
+    CHECK_EQ(fsconfig(other, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
+    int second = fsmount(other, 0, 0);
+    CHECK_EQ(fstat(second, &s), 0);
+    CHECK_EQ(s.st_mode, S_IFDIR | (l == 'a' ? 0711 : 01777));
+    close(second);
+    close(other);
+    close(fs);
+    close(tree);
+    CHECK_EQ(umount(shm("m")), (l == 'a' ? 0 : -1));
+    CHECK_EQ(rmdir(shm("m")) | rmdir(shm("")), 0);
+}
+
 static void watched(void)
 {
     char where[] = "/tmp/tine-parted-XXXXXX", name[sizeof where + 2], events[4096];
@@ -710,6 +752,6 @@ static const struct check_case cases[] = {
     CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
     CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
     CASE(shm_files), CASE(shm_mapped), CASE(shm_places), CASE(shm_leases),
-    CASE(shm_watched), CASE(shm_notified), CASE(shm_mounts), CASE(watched),
+    CASE(shm_watched), CASE(shm_notified), CASE(shm_mounts), CASE(shm_contexts), CASE(watched),
 };
 CHECK_MAIN(cases)
