@@ -171,6 +171,7 @@ _Static_assert(sizeof(struct abi_statfs) == 120, "struct statfs");
 #define ABI_PROC_SUPER_MAGIC 0x9fa0
 #define ABI_TMPFS_MAGIC 0x01021994
 #define ABI_PIPEFS_MAGIC 0x50495045
+#define ABI_NSFS_MAGIC 0x6e736673
 
 struct abi_dirent64 { // d_name is NUL-terminated; a record is padded to 8 bytes
     u64 d_ino;

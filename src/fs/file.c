@@ -125,6 +125,7 @@ int file_statfs(struct fs *fs, file_t id, struct abi_statfs *out)
     *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = 255};
     out->f_type = f->kind == FILE_PTM || f->kind == FILE_PTS ? ABI_DEVPTS_SUPER_MAGIC
                   : f->kind == FILE_PIPE ? ABI_PIPEFS_MAGIC
+                  : f->kind == FILE_NS ? ABI_NSFS_MAGIC
                   : f->kind == FILE_PROC || f->kind == FILE_PROCDIR ? ABI_PROC_SUPER_MAGIC
                                                                     : ABI_TMPFS_MAGIC;
     if (out->f_type == ABI_PROC_SUPER_MAGIC && f->path && !strncmp(f->path, ".sys", 4))
@@ -339,6 +340,8 @@ int file_reopen(struct fs *fs, file_t id, u32 oflags, file_t *out)
         return tmp_open(fs, f->inode, f->name, oflags & ~ABI_O_CREAT, 0, f->mount, false, out);
     if (f->kind == FILE_PROC || f->kind == FILE_PROCDIR)
         return proc_open(fs, f->path, oflags, f->mount, out);
+    if (f->kind == FILE_NS)
+        return ns_open(fs, f->opens, f->object, f->path, oflags, out);
     if (f->kind == FILE_PTM)
         return pty_open_master(fs, oflags, f->mount, out);
     if (f->kind == FILE_PTS)

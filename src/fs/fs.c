@@ -43,6 +43,7 @@ int fs_new(struct fs **out, const struct fs_options *options)
     fs->ops[FILE_PROCDIR] = &file_procdir_ops;
     fs->ops[FILE_EVENT] = &file_event_ops;
     fs->ops[FILE_PATH] = &file_path_ops;
+    fs->ops[FILE_NS] = &file_ns_ops;
     fs->ops[FILE_CONTEXT] = &file_context_ops;
     int r = mounts_new(fs, options);
     if (r) {

@@ -34,6 +34,7 @@ enum file_kind {
     FILE_PROCDIR, // a synthetic directory: in /proc, or /dev without one in the host
     FILE_EVENT,  // eventfd
     FILE_PATH,   // opened with O_PATH, or a cwd: good for the path calls only
+    FILE_NS,     // a namespace (fs/nsfile.c)
     FILE_CONTEXT, // fsopen(2), fspick(2): a struct fscontext
     // kinds whose operations the kernel brings along in fs->ops[]
     FILE_SOCKET,
@@ -301,6 +302,7 @@ i64 file_copy(struct fs *fs, file_t from, i64 *from_offset, file_t to, i64 *to_o
 struct file_id {
     u64 dev, ino, size, mtime_ns, ctime_ns;
 };
+bool file_ns(struct fs *fs, file_t id, u32 *type, u32 *mounts); // FILE_NS: CLONE_NEW*; for CLONE_NEWNS its namespace
 bool file_shows_mounts(const struct file *f); // of /proc: poll tells of changes
 bool file_on_noexec(struct fs *fs, file_t id); // found in a mount that forbids to execute
 // Whether a description that can write names this host file.

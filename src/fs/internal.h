@@ -23,7 +23,7 @@ void stat_time(struct fs *fs, struct abi_stat *s);
 
 extern const struct file_ops file_host_ops, file_dir_ops, file_stream_ops, file_inotify_ops, file_tty_ops,
     file_ptm_ops, file_pts_ops, file_pipe_ops, file_dev_ops, file_proc_ops, file_procdir_ops, file_event_ops, file_path_ops,
-    file_context_ops;
+    file_context_ops, file_ns_ops;
 
 // A host descriptor becomes an open file: takes fd over, also when it fails. `s` = its fstat.
 MUST_CHECK int file_adopt(struct fs *fs, int fd, const struct abi_stat *s, u32 flags, u32 mount,
@@ -50,11 +50,14 @@ const char *dev_name(u32 dev, char *room); // below its mount; DEV_NAME_ROOM byt
 const char *dev_link(const char *name, size_t len); // text of a link in /dev, or NULL
 void locks_release_owner(struct fs *fs, u64 dev, u64 ino, u64 owner); // dev == 0: everywhere
 void locks_release_file(struct fs *fs, file_t id);
+// A namespace: `mounts` is which, if it is one of mounts; `name` as readlink tells it.
+MUST_CHECK int ns_open(struct fs *fs, u32 type, u32 mounts, const char *name, u32 oflags, file_t *out);
+void ns_stat(const char *name, struct abi_stat *out);
 // Refuses the host's procfs (law L13): -EACCES.
 MUST_CHECK int fs_guard(struct fs *fs, int fd, u64 dev);
 
 // What a walk ends at.
-enum found_kind { FOUND_HOST = 1, FOUND_PROC, FOUND_DEV, FOUND_FILE, FOUND_TMP };
+enum found_kind { FOUND_HOST = 1, FOUND_PROC, FOUND_DEV, FOUND_FILE, FOUND_TMP, FOUND_NS };
 struct found {
     u8 kind;
     u32 mount;
@@ -65,6 +68,7 @@ struct found {
     bool made;   // FOUND_TMP: just now
     bool link;   // FOUND_DEV: the link `rel` itself, not followed
     bool named;  // FOUND_HOST with WALK_NAME: rel is the absolute guest path
+    u32 type, mounts; // FOUND_NS, which lies in no mount; `rel` is its name
     char rel[ABI_PATH_MAX]; // FOUND_PROC
 };
 #define WALK_NOFOLLOW 1u

@@ -91,6 +91,7 @@ int place_find(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
         : at.kind == FOUND_TMP ? of_inode(fs, out, at.inode)
         : at.kind == FOUND_PROC ? of_rel(fs, out, at.rel)
         : at.kind == FOUND_DEV ? of_node(out, at.link ? 0 : at.dev)
+        : at.kind == FOUND_NS  ? -EINVAL
                                : of_file(fs, out, at.file);
     if (r == 0 && !out->mount)
         r = -EINVAL;

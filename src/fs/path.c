@@ -97,6 +97,8 @@ static int open_found(struct fs *fs, struct found *at, u32 oflags, u32 mode, boo
         return proc_open(fs, at->rel, oflags, at->mount, out);
     case FOUND_TMP:
         return tmp_open(fs, at->inode, at->name, oflags, mode, at->mount, at->made, out);
+    case FOUND_NS:
+        return ns_open(fs, at->type, at->mounts, at->rel, oflags, out);
     case FOUND_DEV:
         if (at->link)
             return oflags & ABI_O_EXCL ? -EEXIST : -ELOOP;
@@ -170,6 +172,10 @@ static int stat_found(struct fs *fs, struct found *at, struct abi_stat *out)
         return 0;
     case FOUND_TMP:
         tmp_stat(fs, at->inode, out);
+        return 0;
+    case FOUND_NS:
+        ns_stat(at->rel, out);
+        stat_time(fs, out);
         return 0;
     default:
         return file_stat(fs, at->file, out);
@@ -366,6 +372,7 @@ int path_statfs(struct fs *fs, struct fsctx *c, const char *path, struct abi_sta
         *out = (struct abi_statfs){.f_bsize = 4096, .f_frsize = 4096, .f_namelen = ABI_NAME_MAX};
         out->f_type = at.kind == FOUND_PROC && *mount_at(fs, at.mount)->base ? ABI_SYSFS_MAGIC
                       : at.kind == FOUND_PROC                ? ABI_PROC_SUPER_MAGIC
+                      : at.kind == FOUND_NS                  ? ABI_NSFS_MAGIC
                       : mount_at(fs, at.mount)->kind == MOUNT_PTS ? ABI_DEVPTS_SUPER_MAGIC
                                                                   : ABI_TMPFS_MAGIC;
     }
@@ -427,7 +434,9 @@ static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
         return tmp_path(fs, at->mount, at->inode, at->name, buf, cap);
     if (!head)
         return -ENAMETOOLONG;
-    if (at->kind == FOUND_DEV)
+    if (at->kind == FOUND_NS)
+        head = "";
+    else if (at->kind == FOUND_DEV)
         tail = mount_at(fs, at->mount)->kind == MOUNT_NODE ? "" : dev_name(at->dev, room);
     else
         tail = mount_below(fs, at->mount, tail);
@@ -435,7 +444,7 @@ static i64 found_path(struct fs *fs, struct found *at, char *buf, size_t cap)
     if (nh + nt + 2 > cap)
         return -ENAMETOOLONG;
     memcpy(buf, head, nh);
-    if (nt)
+    if (nt && at->kind != FOUND_NS)
         buf[nh++] = '/';
     memcpy(buf + nh, tail, nt + 1);
     return (i64)(nh + nt);

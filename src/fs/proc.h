@@ -8,6 +8,7 @@
 #include "base/types.h"
 #include "fs/strbuf.h"
 
+#define PROC_NS_ROOM 64
 enum proc_kind { PROC_DIR = 1, PROC_FILE, PROC_LINK };
 
 struct proc_ops {
@@ -20,6 +21,9 @@ struct proc_ops {
     // Magic links: the open file behind "12/fd/3" or "12/exe" as a borrowed file_t > 0;
     // 0 when the link is an ordinary one (walk its text); or -E...
     i64 (*file)(void *arg, const char *rel);
+    // "12/ns/mnt" and the like: 1, the kind of namespace (CLONE_NEW*), which one of mounts, and its name, in PROC_NS_ROOM
+    // bytes; 0 = it is none; or -E... May be NULL.
+    int (*ns)(void *arg, const char *rel, u32 *type, u32 *mounts, char *name);
     // Appends the content to `out`. 0 or -E...
     int (*read)(void *arg, const char *rel, struct strbuf *out);
     // May be NULL (then -EACCES at open). Bytes taken, or -E...

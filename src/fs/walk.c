@@ -614,20 +614,27 @@ static int proc_link(struct walker *w, const char *after)
     char text[ABI_PATH_MAX];
     bool last = is_last(after);
     const struct proc_ops *ops = w->fs->proc;
-    i64 file = ops->file ? ops->file(w->fs->proc_arg, w->rel) : 0;
+    struct found *out = w->out;
+    int ns = ops->ns ? ops->ns(w->fs->proc_arg, w->rel, &out->type, &out->mounts, out->rel) : 0;
+    i64 file = ops->file && !ns ? ops->file(w->fs->proc_arg, w->rel) : ns < 0 ? ns : 0;
     if (file < 0)
         return (int)file;
     size_t len = strlen(w->rel);
-    bool magic = file > 0 || (len > 4 && !strcmp(w->rel + len - 4, "/exe"));
-    u32 mount = file > 0 ? file_at(w->fs, (file_t)file)->mount : w->mount;
+    bool magic = file > 0 || ns || (len > 4 && !strcmp(w->rel + len - 4, "/exe"));
+    u32 mount = file > 0 ? file_at(w->fs, (file_t)file)->mount : ns ? 0 : w->mount;
     if (magic && w->flags & (WALK_NO_MAGIC | WALK_NO_LINKS))
         return -ELOOP;
     if (magic && (w->flags & WALK_SCOPED || (w->flags & WALK_NO_XDEV && mount != w->mount)))
         return -EXDEV;
+    if (ns) {
+        out->kind = FOUND_NS;
+        out->mount = 0;
+        return *after ? -ENOTDIR : DONE;
+    }
     if (file > 0 && last) {
-        w->out->kind = FOUND_FILE;
-        w->out->file = (file_t)file;
-        w->out->mount = mount;
+        out->kind = FOUND_FILE;
+        out->file = (file_t)file;
+        out->mount = mount;
         return DONE;
     }
     if (file > 0) {

@@ -457,23 +457,39 @@ i64 sys_unshare(struct machine *m, struct task *t, const u64 *a)
     return 0;
 }
 
-// Of another process, by its pidfd: its mounts are the only ones that there may be others of.
+// Of all kinds but mounts there is one, which everybody is in already.
+static i64 enter(struct machine *m, struct task *t, u32 flags, u32 mounts)
+{
+    const struct group *own = group_of(m, t);
+    if (!capable(own, G_CAP_SYS_ADMIN) || (flags & G_CLONE_NEWNS && !capable(own, G_CAP_SYS_CHROOT)))
+        return -EPERM;
+    if (!(flags & G_CLONE_NEWNS))
+        return 0;
+    return t->fs->holders > 1 ? -EINVAL : fsctx_enter_mounts(m->fs, t->fs, mounts);
+}
+
+// By a file of /proc/PID/ns, or by a pidfd.
 i64 sys_setns(struct machine *m, struct task *t, const u64 *a)
 {
     file_t file = fd_arg(t, a[0]);
-    u32 flags = (u32)a[1];
-    if (!file)
+    u32 flags = (u32)a[1], type, mounts;
+    if (!file || file_at(m->fs, file)->flags & ABI_O_PATH)
         return -EBADF;
+    if (file_ns(m->fs, file, &type, &mounts)) {
+        if ((flags && flags != type) || type == G_CLONE_NEWUSER) // its own is not entered again
+            return -EINVAL;
+        return enter(m, t, type, mounts);
+    }
     if (flags & ~(u32)(G_CLONE_NAMESPACES | G_CLONE_NEWTIME))
         return -EINVAL;
     const struct file *f = file_at(m->fs, file);
     if (f->kind != FILE_PID || !flags)
-        return f->kind == FILE_PID ? -EINVAL : -EPERM;
-    const struct group *g = pool_find(&m->groups, f->object), *own = group_of(m, t);
+        return -EINVAL;
+    const struct group *g = pool_find(&m->groups, f->object);
     const struct task *of = g && g->tasks ? task_at(m, g->tasks) : NULL;
     if (!of || !of->fs)
         return -ESRCH;
-    if (flags != G_CLONE_NEWNS || !capable(own, G_CAP_SYS_ADMIN) || !capable(own, G_CAP_SYS_CHROOT) || !may_trace(m, t, of))
+    if (!may_trace(m, t, of))
         return -EPERM;
-    return t->fs->holders > 1 ? -EINVAL : fsctx_enter_mounts(m->fs, t->fs, of->fs->c->ns);
+    return flags & G_CLONE_NEWUSER ? -EINVAL : enter(m, t, flags, of->fs->c->ns);
 }

@@ -128,6 +128,17 @@ static i64 proc_file_op(void *arg, const char *rel)
     return r ? r : proc_task_file(m, &p, name);
 }
 
+static int proc_ns_op(void *arg, const char *rel, u32 *type, u32 *mounts, char *name)
+{
+    struct machine *m = arg;
+    struct proc_target p;
+    const char *file;
+    if (!is_process(rel))
+        return 0;
+    int r = target_of(m, rel, &p, &file);
+    return r ? r : proc_task_ns(&p, file, type, mounts, name);
+}
+
 static int proc_read_op(void *arg, const char *rel, struct strbuf *out)
 {
     struct machine *m = arg;
@@ -205,6 +216,7 @@ void proc_attach(struct machine *m)
         .kind = proc_kind_op,
         .readlink = proc_readlink_op,
         .file = proc_file_op,
+        .ns = proc_ns_op,
         .read = proc_read_op,
         .write = proc_write_op,
         .read_at = proc_read_at_op,

@@ -22,6 +22,7 @@ struct proc_target {
 int proc_task_kind(struct machine *m, const struct proc_target *p, const char *name, u32 *mode);
 i64 proc_task_link(struct machine *m, const struct proc_target *p, const char *name, char *buf,
                    size_t cap);
+int proc_task_ns(const struct proc_target *p, const char *name, u32 *type, u32 *mounts, char *text); // proc_ops.ns
 i64 proc_task_file(struct machine *m, const struct proc_target *p, const char *name);
 int proc_task_read(struct machine *m, const struct proc_target *p, const char *name,
                    struct strbuf *out);

@@ -514,8 +514,12 @@ static const struct row *row_find(const struct proc_target *p, const char *name)
 }
 
 // Namespaces: one of each, and all processes are in it; but there may be more of mounts.
-static const char *const namespaces[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children",
-                                         "time", "time_for_children", "user", "uts"};
+static const struct {
+    const char *name;
+    u32 type;
+} namespaces[] = {{"cgroup", G_CLONE_NEWCGROUP}, {"ipc", G_CLONE_NEWIPC}, {"mnt", G_CLONE_NEWNS}, {"net", G_CLONE_NEWNET},
+                  {"pid", G_CLONE_NEWPID}, {"pid_for_children", G_CLONE_NEWPID}, {"time", G_CLONE_NEWTIME},
+                  {"time_for_children", G_CLONE_NEWTIME}, {"user", G_CLONE_NEWUSER}, {"uts", G_CLONE_NEWUTS}};
 
 // The text of the link "ns/NAME"; 0 = there is none.
 static size_t namespace_text(const struct proc_target *p, const char *name, char *buf, size_t cap)
@@ -525,7 +529,7 @@ static size_t namespace_text(const struct proc_target *p, const char *name, char
     if (strcmp(name + 3, "mnt") == 0 && p->t && p->t->fs && p->t->fs->c->ns > 1)
         return (size_t)snprintf(buf, cap, "mnt:[%u]", 4026532000u + p->t->fs->c->ns);
     for (u32 i = 0; i < ARRAY_LEN(namespaces); i++)
-        if (strcmp(namespaces[i], name + 3) == 0)
+        if (strcmp(namespaces[i].name, name + 3) == 0)
             return (size_t)snprintf(buf, cap, "%.*s:[%u]", (int)strcspn(name + 3, "_"), name + 3,
                                     4026531834u + i - (i == 5 || i == 7));
     return 0;
@@ -588,6 +592,19 @@ i64 proc_task_file(struct machine *m, const struct proc_target *p, const char *n
         return 0;
     file_t file = fd_of(p, name, "fd/", &fd);
     return file ? (i64)file : -ENOENT;
+}
+
+int proc_task_ns(const struct proc_target *p, const char *name, u32 *type, u32 *mounts, char *text)
+{
+    if (!namespace_text(p, name, text, PROC_NS_ROOM))
+        return 0;
+    if (!p->t || !p->t->fs)
+        return -ENOENT; // it has ended
+    for (u32 i = 0; i < ARRAY_LEN(namespaces); i++)
+        if (strcmp(namespaces[i].name, name + 3) == 0)
+            *type = namespaces[i].type;
+    *mounts = *type == G_CLONE_NEWNS ? p->t->fs->c->ns : 0;
+    return 1;
 }
 
 static i64 link_text(const char *text, char *buf, size_t cap)
@@ -717,7 +734,7 @@ int proc_task_list(struct machine *m, const struct proc_target *p, const char *n
                 entry(out, '-', rows[i].name + 4);
     } else if (strcmp(name, "ns") == 0) {
         for (u32 i = 0; i < ARRAY_LEN(namespaces); i++)
-            entry(out, 'l', namespaces[i]);
+            entry(out, 'l', namespaces[i].name);
     } else if (strcmp(name, "task") == 0 && !p->thread) {
         for (task_t id = p->g->tasks; id; id = task_at(m, id)->gnext)
             number_entry(out, 'd', task_at(m, id)->tid);

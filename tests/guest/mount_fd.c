@@ -2,6 +2,7 @@
 #include "mount_room.h"
 
 #include <dirent.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
@@ -467,8 +468,92 @@ static void picked(void)
     leave();
 }
 
+#define GET_NSTYPE 0xb703 // NS_GET_NSTYPE
+
+// A namespace is a file that keeps it.
+static void namespace_files(void)
+{
+    static const struct {
+        const char *name;
+        int type;
+    } kinds[] = {{"mnt", CLONE_NEWNS}, {"uts", CLONE_NEWUTS}, {"ipc", CLONE_NEWIPC}, {"net", CLONE_NEWNET},
+                 {"pid", CLONE_NEWPID}, {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}};
+    char text[64], name[64], number[64];
+    struct stat s, other;
+    int status, ready[2], fds[7];
+    char c;
+
+    begin();
+    for (int i = 0; i < 7; i++) {
+        snprintf(name, sizeof name, "/proc/self/ns/%s", kinds[i].name);
+        fds[i] = open(name, O_RDONLY | O_CLOEXEC);
+        CHECK(fds[i] >= 0);
+        CHECK_EQ(ioctl(fds[i], GET_NSTYPE), kinds[i].type);
+        CHECK_EQ(fstat(fds[i], &s) | stat(name, &other), 0);
+        CHECK(S_ISREG(s.st_mode) && s.st_ino == other.st_ino && s.st_dev == other.st_dev);
+        memset(text, 0, sizeof text);
+        CHECK(readlink(name, text, sizeof text - 1) > 0);
+        snprintf(number, sizeof number, "%s:[%llu]", kinds[i].name, (unsigned long long)s.st_ino);
+        CHECK_EQ(strcmp(text, number), 0);
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fds[i]);
+        CHECK(readlink(name, text, sizeof text - 1) > 0 && !strcmp(text, number));
+        int again = open(name, O_RDONLY);
+        CHECK_EQ(ioctl(again, GET_NSTYPE), kinds[i].type);
+        close(again);
+        FAILS(setns(fds[i], kinds[(i + 1) % 7].type), EINVAL);
+        if (i) // into the one that it is in
+            CHECK_EQ(setns(fds[i], 0), (kinds[i].type == CLONE_NEWUSER ? -1 : 0));
+    }
+    FAILS(read(fds[0], text, 1), EINVAL);
+    FAILS(open("/proc/self/ns/mnt", O_RDONLY | O_DIRECTORY), ENOTDIR);
+    FAILS(open("/proc/self/ns/mnt/x", O_RDONLY), ENOTDIR);
+    FAILS(open("/proc/self/ns/mnt", O_RDONLY | O_NOFOLLOW), ELOOP);
+    FAILS(open("/proc/self/ns/none", O_RDONLY), ENOENT);
+    FAILS(setns(0, 0), EINVAL);
+    int path = open("/proc/self/ns/mnt", O_PATH);
+    FAILS(setns(path, 0), EBADF);
+    close(path);
+    // one whose processes have all ended
+    CHECK_EQ(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK_EQ(unshare(CLONE_NEWNS), 0);
+        make_dir("m");
+        CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
+        make("m/theirs", "");
+        CHECK_EQ(write(ready[1], "x", 1), 1);
+        pause();
+    }
+    CHECK_EQ(read(ready[0], &c, 1), 1);
+    snprintf(name, sizeof name, "/proc/%d/ns/mnt", child);
+    int fd = open(name, O_RDONLY);
+    CHECK_EQ(fstat(fd, &other), 0);
+    CHECK_EQ(fstat(fds[0], &s), 0);
+    CHECK(s.st_ino != other.st_ino);
+    CHECK_EQ(kill(child, SIGKILL), 0);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(!is_there("m/theirs"));
+    CHECK_EQ(setns(fd, CLONE_NEWNS), 0);
+    CHECK(is_there("m/theirs"));
+    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(stat("/proc/self/ns/mnt", &s), 0);
+    CHECK_EQ(s.st_ino, other.st_ino);
+    child = fork();
+    if (child == 0) {
+        CHECK_EQ(setuid(1234), 0);
+        FAILS(setns(fds[0], 0), EPERM);
+        FAILS(setns(fds[1], 0), EPERM);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(setns(fds[0], 0), 0);
+    CHECK(!is_there("m/theirs"));
+    leave();
+}
+
 static const struct check_case cases[] = {
     CASE(made_and_mounted), CASE(contexts_refuse), CASE(other_types), CASE(standing_nowhere), CASE(trees), CASE(moved),
-    CASE(attributes), CASE(picked),
+    CASE(attributes), CASE(picked), CASE(namespace_files),
 };
 CHECK_MAIN(cases)

@@ -7,6 +7,7 @@
 #include <mqueue.h>
 #include <poll.h>
 #include <pty.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -725,6 +726,43 @@ static void shm_contexts(void)
     CHECK_EQ(rmdir(shm("m")) | rmdir(shm("")), 0);
 }
 
+// A namespace that only a descriptor keeps.
+static void shm_namespaces(void)
+{
+    char name[64], c;
+    int ready[2], status;
+
+    CHECK_EQ(mkdir(shm("m"), 0700), 0);
+    CHECK_EQ(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        bool made = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount_one("m") == 0;
+        CHECK_EQ(write(ready[1], made ? "y" : "n", 1), 1);
+        pause();
+    }
+    CHECK_EQ(read(ready[0], &c, 1), 1);
+    snprintf(name, sizeof name, "/proc/%d/ns/mnt", child);
+    int fd = open(name, O_RDONLY);
+    CHECK_EQ(kill(child, SIGKILL), 0);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    if (c == 'n') {
+        CHECK_EQ(rmdir(shm("m")) | rmdir(shm("")), 0);
+        check_skip("no mount namespace to be had");
+    }
+    char l = letter();
+    if (l == 'a')
+        CHECK_EQ(close(fd), 0);
+    meanwhile();
+    CHECK(!mounted("m"));
+    child = fork();
+    if (child == 0)
+        _exit(setns(fd, CLONE_NEWNS) == 0 ? mounted("m") ? 1 : 2 : errno == EBADF ? 3 : 4);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(WEXITSTATUS(status), l == 'a' ? 3 : 1);
+    close(fd);
+    CHECK_EQ(rmdir(shm("m")) | rmdir(shm("")), 0);
+}
+
 static void watched(void)
 {
     char where[] = "/tmp/tine-parted-XXXXXX", name[sizeof where + 2], events[4096];
@@ -752,6 +790,7 @@ static const struct check_case cases[] = {
     CASE(shared_memory), CASE(queues), CASE(semaphores), CASE(pipes), CASE(sockets), CASE(passed_descriptor),
     CASE(terminals), CASE(events), CASE(descriptions), CASE(signals_and_timers), CASE(locks), CASE(processes),
     CASE(shm_files), CASE(shm_mapped), CASE(shm_places), CASE(shm_leases),
-    CASE(shm_watched), CASE(shm_notified), CASE(shm_mounts), CASE(shm_contexts), CASE(watched),
+    CASE(shm_watched), CASE(shm_notified), CASE(shm_mounts), CASE(shm_contexts), CASE(shm_namespaces),
+    CASE(watched),
 };
 CHECK_MAIN(cases)
