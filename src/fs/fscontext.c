@@ -167,7 +167,7 @@ const struct file_ops file_context_ops = {.read = context_read, .release = conte
 
 // ---- fsconfig ------------------------------------------------------------------------------------
 
-// Flags that every file system knows; all but two of them make no difference.
+// Flags that every file system knows, whatever their value; all but two of them make no difference.
 static bool common_flag(struct fscontext *c, const char *key)
 {
     static const char *const flags[] = {"sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand"};
@@ -196,6 +196,14 @@ int fs_context_set(struct fs *fs, file_t id, const char *key, const char *value)
         return c->source ? 0 : -ENOMEM;
     }
     return r ? complain(fs, c, r == -ENOENT ? "Unknown parameter" : "Bad value for", key) : 0;
+}
+
+int fs_context_set_other(struct fs *fs, file_t id, const char *key)
+{
+    struct fscontext *c = context_behind(fs, id);
+    if (c->phase != CONTEXT_NEW && c->phase != CONTEXT_THERE)
+        return -EBUSY;
+    return common_flag(c, key) ? 0 : complain(fs, c, "Bad value for", key);
 }
 
 static int create(struct fs *fs, struct fscontext *c, bool alone)

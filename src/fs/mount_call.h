@@ -50,6 +50,7 @@ MUST_CHECK int fs_context(struct fs *fs, const char *type, file_t *out);
 MUST_CHECK int fs_pick(struct fs *fs, struct fsctx *c, const struct mount_path *p, file_t *out);
 // `value` NULL: a flag. -EBUSY, -EINVAL with a message to be read
 MUST_CHECK int fs_context_set(struct fs *fs, file_t id, const char *key, const char *value);
+MUST_CHECK int fs_context_set_other(struct fs *fs, file_t id, const char *key); // a value that is no string
 MUST_CHECK int fs_context_command(struct fs *fs, file_t id, u32 command);
 MUST_CHECK int fs_context_mount(struct fs *fs, file_t id, u32 flags, file_t *out);
 bool is_fs_context(struct fs *fs, file_t id);

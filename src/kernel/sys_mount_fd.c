@@ -111,14 +111,13 @@ static int param_arg(struct task *t, gva_t from, char to[PARAM_MOST])
     return n == -ENAMETOOLONG ? -EINVAL : n < 0 ? (int)n : 0;
 }
 
-// No file system here has parameters that are paths, descriptors or bytes: such a value is a wrong one.
+// A path, a descriptor or bytes: nothing is made of them.
 static int other_value(struct task *t, const u64 *a)
 {
     char path[PATH_ROOM];
     if ((u32)a[1] == ABI_FSCONFIG_SET_FD)
-        return fd_arg(t, a[4]) ? -EINVAL : -EBADF;
-    int r = (u32)a[1] == ABI_FSCONFIG_SET_BINARY ? 0 : path_arg(t, a[3], path);
-    return r ? r : -EINVAL;
+        return fd_arg(t, a[4]) ? 0 : -EBADF;
+    return (u32)a[1] == ABI_FSCONFIG_SET_BINARY ? uaccess_check(t->mm, a[3], (u32)a[4], MM_READ) : path_arg(t, a[3], path);
 }
 
 i64 sys_fsconfig(struct machine *m, struct task *t, const u64 *a)
@@ -137,8 +136,10 @@ i64 sys_fsconfig(struct machine *m, struct task *t, const u64 *a)
         return r;
     if (command == ABI_FSCONFIG_SET_FLAG || command == ABI_FSCONFIG_SET_STRING)
         return fs_context_set(m->fs, file, key, command == ABI_FSCONFIG_SET_FLAG ? NULL : value);
-    if (a[2])
-        return other_value(t, a);
+    if (a[2]) {
+        r = other_value(t, a);
+        return r ? r : fs_context_set_other(m->fs, file, key);
+    }
     return may_mount(m, t) ? fs_context_command(m->fs, file, command) : -EPERM;
 }
 
