@@ -157,6 +157,9 @@ struct abi_statx {
 };
 _Static_assert(sizeof(struct abi_statx) == 256, "struct statx");
 #define ABI_STATX_BASIC_STATS 0x7ffu
+#define ABI_STATX_MNT_ID 0x1000u
+#define ABI_STATX_MNT_ID_UNIQUE 0x4000u
+#define ABI_STATX_ATTR_MOUNT_ROOT 0x2000u
 
 struct abi_statfs {
     i64 f_type, f_bsize;

@@ -96,13 +96,20 @@ int file_statx(struct fs *fs, file_t id, u32 flags, u32 mask, struct abi_statx *
     struct file *f = file_at(fs, id);
     if (!f)
         return -EBADF;
+    bool dev = f->kind == FILE_DEV || (f->kind == FILE_PATH && f->object), ours = !(f->how & (FILE_INHERITED | FILE_TWIN));
+    struct mount_file where = {.mount = ours ? f->mount : 0, .inode = f->inode, .node = dev ? f->object : 0,
+                               .rel = f->host_fd < 0 ? f->path : NULL};
+    int r;
     if (f->host_fd >= 0 && f->kind != FILE_DEV) {
         memset(out, 0, sizeof(*out));
-        return host_statx(f->host_fd, flags & 0x6000u, mask, out);
+        r = host_statx(f->host_fd, flags & 0x6000u, mask, out);
+    } else {
+        r = file_stat(fs, id, &s);
+        if (r == 0)
+            statx_of(&s, out);
     }
-    int r = file_stat(fs, id, &s);
     if (r == 0)
-        statx_of(&s, out);
+        mount_statx(fs, &where, mask, out);
     return r;
 }
 

@@ -87,6 +87,13 @@ MUST_CHECK int walk(struct fs *fs, struct fsctx *c, file_t dir, const char *path
 // Takes the process's root off an absolute guest path: the length, -ENOENT when it lies outside.
 i64 ctx_strip(struct fs *fs, struct fsctx *c, char *path);
 void statx_of(const struct abi_stat *s, struct abi_statx *out);
+// What was found in a mount: an inode, a device (enum dev_id), a file of /proc, or (0, 0, NULL) what `out` says. What
+// the host says of its mounts is taken out.
+struct mount_file {
+    u32 mount, inode, node;
+    const char *rel;
+};
+void mount_statx(struct fs *fs, const struct mount_file *at, u32 mask, struct abi_statx *out);
 // One name in a directory of the host, at the cost of one call; -EAGAIN: take the walk.
 MUST_CHECK int walk_stat1(struct fs *fs, struct fsctx *c, file_t dir, const char *name, bool nofollow,
                           struct abi_stat *out);

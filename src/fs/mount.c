@@ -228,6 +228,31 @@ void mount_statfs(struct fs *fs, u32 id, struct abi_statfs *out)
         out->f_flags |= mount_has(fs, id, flags[i][0]) ? flags[i][1] : 0;
 }
 
+static bool is_root(struct fs *fs, const struct mount_file *at, const struct abi_statx *s)
+{
+    const struct mount *m = mount_at(fs, at->mount);
+    if (at->inode || at->node)
+        return at->inode ? at->inode == m->inode : at->node == m->node;
+    if (at->rel)
+        return m->kind == MOUNT_PROC && !strcmp(at->rel, m->base);
+    return m->fd >= 0 && m->ino == s->stx_ino && m->dev == ABI_MAKEDEV((u64)s->stx_dev_major, s->stx_dev_minor);
+}
+
+void mount_statx(struct fs *fs, const struct mount_file *at, u32 mask, struct abi_statx *out)
+{
+    bool unique = mask & ABI_STATX_MNT_ID_UNIQUE;
+    out->stx_mask &= ~(ABI_STATX_MNT_ID | ABI_STATX_MNT_ID_UNIQUE);
+    out->stx_mnt_id = 0;
+    out->stx_attributes &= ~(u64)ABI_STATX_ATTR_MOUNT_ROOT;
+    if (!at->mount)
+        return;
+    out->stx_mask |= unique ? ABI_STATX_MNT_ID_UNIQUE : ABI_STATX_MNT_ID;
+    out->stx_mnt_id = unique ? mount_unique(mount_at(fs, at->mount)) : at->mount;
+    out->stx_attributes_mask |= ABI_STATX_ATTR_MOUNT_ROOT;
+    if (is_root(fs, at, out))
+        out->stx_attributes |= ABI_STATX_ATTR_MOUNT_ROOT;
+}
+
 static bool is_sys(const struct mount *m)
 {
     return !strncmp(m->base, ".sys", 4);

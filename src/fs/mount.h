@@ -97,6 +97,10 @@ static inline struct mount *mount_at(struct fs *fs, u32 id)
 {
     return pool_at(&fs->mounts, id);
 }
+static inline u64 mount_unique(const struct mount *m) // a number that no other ever has
+{
+    return (1ULL << 31) + m->serial;
+}
 static inline bool mount_is_ro(struct fs *fs, u32 id) // id 0: no
 {
     return id && mount_at(fs, id)->ro;

@@ -204,6 +204,9 @@ int path_statx(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
     int r = find(fs, c, dir, path, flags, &at);
     if (r)
         return r;
+    struct mount_file where = {.mount = at.mount, .inode = found_inode(fs, &at),
+                               .node = at.kind == FOUND_DEV && !at.link ? at.dev : 0,
+                               .rel = at.kind == FOUND_PROC || at.kind == FOUND_DEV ? at.rel : NULL};
     if (at.kind == FOUND_FILE) {
         r = file_statx(fs, at.file, flags, mask, out);
     } else if (at.kind == FOUND_HOST) {
@@ -216,6 +219,8 @@ int path_statx(struct fs *fs, struct fsctx *c, file_t dir, const char *path, u32
         if (r == 0)
             statx_of(&s, out);
     }
+    if (r == 0 && at.kind != FOUND_FILE)
+        mount_statx(fs, &where, mask, out);
     found_clear(&at);
     return r;
 }

@@ -475,6 +475,68 @@ static void picked(void)
     leave();
 }
 
+#define MNT_ID_UNIQUE 0x4000 // STATX_MNT_ID_UNIQUE
+
+static struct statx mount_of(int dir, const char *name, unsigned mask)
+{
+    struct statx s;
+
+    CHECK_EQ(statx(dir, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | mask, &s), 0);
+    return s;
+}
+
+// The number that mountinfo has for it.
+static unsigned long long number_of(const char *name)
+{
+    char line[4096], point[PATH_MAX];
+    FILE *f = fopen("/proc/self/mountinfo", "r");
+    unsigned long long id, found = 0;
+
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "%llu %*d %*s %*s %s", &id, point) == 2 && !strcmp(point, at(name)))
+            found = id;
+    fclose(f);
+    return found;
+}
+
+static void numbers(void)
+{
+    begin();
+    make_dir("m");
+    make_dir("m2");
+    struct statx s = mount_of(AT_FDCWD, at("m"), STATX_MNT_ID);
+    if (!(s.stx_mask & STATX_MNT_ID)) {
+        leave();
+        check_skip("Linux before 5.8");
+    }
+    CHECK_EQ((long)s.stx_mnt_id, (long)number_of(""));
+    CHECK(s.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT && !(s.stx_attributes & STATX_ATTR_MOUNT_ROOT));
+    CHECK(mount_of(AT_FDCWD, room, STATX_MNT_ID).stx_attributes & STATX_ATTR_MOUNT_ROOT);
+    CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
+    make("m/f", "");
+    CHECK_EQ((long)mount_of(AT_FDCWD, at("m/f"), STATX_MNT_ID).stx_mnt_id, (long)number_of("m"));
+    int fd = open(at("m/f"), O_RDONLY);
+    CHECK_EQ((long)mount_of(fd, "", STATX_MNT_ID).stx_mnt_id, (long)number_of("m"));
+    close(fd);
+    CHECK_EQ(mount(at("m"), at("m2"), NULL, MS_BIND, NULL), 0);
+    CHECK(number_of("m2") && number_of("m2") != number_of("m"));
+    CHECK_EQ((long)mount_of(AT_FDCWD, at("m2"), STATX_MNT_ID).stx_mnt_id, (long)number_of("m2"));
+    CHECK(mount_of(AT_FDCWD, "/proc", 0).stx_attributes & STATX_ATTR_MOUNT_ROOT);
+    CHECK(!(mount_of(AT_FDCWD, "/proc/self/stat", 0).stx_attributes & STATX_ATTR_MOUNT_ROOT));
+    CHECK(mount_of(AT_FDCWD, "/", 0).stx_attributes & STATX_ATTR_MOUNT_ROOT);
+    CHECK_EQ(mount("/dev/null", at("m/f"), NULL, MS_BIND, NULL), 0);
+    CHECK(mount_of(AT_FDCWD, at("m/f"), 0).stx_attributes & STATX_ATTR_MOUNT_ROOT);
+    CHECK(!(mount_of(AT_FDCWD, "/dev/null", 0).stx_attributes & STATX_ATTR_MOUNT_ROOT));
+    s = mount_of(AT_FDCWD, at("m"), MNT_ID_UNIQUE);
+    if (s.stx_mask & MNT_ID_UNIQUE) { // Linux 6.8: never used again
+        unsigned long long before = s.stx_mnt_id;
+        CHECK_EQ(umount2(at("m"), MNT_DETACH), 0);
+        CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
+        CHECK(mount_of(AT_FDCWD, at("m"), MNT_ID_UNIQUE).stx_mnt_id > before);
+    }
+    leave();
+}
+
 #define GET_NSTYPE 0xb703 // NS_GET_NSTYPE
 
 // A namespace is a file that keeps it.
@@ -561,6 +623,6 @@ static void namespace_files(void)
 
 static const struct check_case cases[] = {
     CASE(made_and_mounted), CASE(contexts_refuse), CASE(other_types), CASE(standing_nowhere), CASE(trees), CASE(moved),
-    CASE(attributes), CASE(picked), CASE(namespace_files),
+    CASE(attributes), CASE(picked), CASE(namespace_files), CASE(numbers),
 };
 CHECK_MAIN(cases)
