@@ -164,6 +164,7 @@ static void emit_fill(struct x86 *e, i32 tag)
     x86_op_ri(e, X86_shr_mi32, RSI, 5);
     x86_op_rm(e, X86_bts_mr64, RSI, CPU_FIELD(tlb.windowed_slot));
     x86_op_rm(e, X86_bts_mr64, RDI, CPU_FIELD(tlb.windowed));
+    x86_op_rm(e, X86_mov_mr8, RSI, x86_mem_index(REGS_CPU, RDI, 0, CPU_OFFSET(tlb.window_slot)));
     x86_op_mi(e, X86_add_mi32, x86_mem_index(REGS_CPU, RDI, 2, CPU_OFFSET(native.fills)), 1);
     x86_op_mi(e, X86_sub_mi32, CPU_FIELD(native.fills_left), 1);
     u8 *often = x86_branch(e, X86_j_s, NULL);

@@ -572,6 +572,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
     t->page = p;
     t->page_va = pc & TLB_PAGE_MASK;
     t->held_at = t->result_at = t->alone_done = NULL;
+    t->alone = false;
     t->known = t->boxed = t->nstubs = t->nfixes = 0;
     t->tail.n = t->fixed_tail.n = t->convert[0].n = t->convert[1].n = 0;
     if (!plan_make(&t->plan, c, p, frame_data(s, p->frame), next, t->page_va, (u32)(pc & PAGE_MASK)))

@@ -152,6 +152,8 @@ static enum mm_fault own_page(struct mm *m, const struct region *g, gva_t va, bo
     page_came(m, g, executed);
     m->touched += *slot == 0;
     *slot = pte_make(f, from == FRAME_ZERO ? 0 : PTE_COPIED);
+    if (m->tlb)
+        tlb_page_moved(m->tlb, va);
     *out = f;
     return FAULT_NONE;
 }

@@ -36,23 +36,28 @@ static void windows_clear(struct tlb *t, u64 which)
     }
 }
 
+static void windows_search(struct tlb *t, gva_t va)
+{
+    u32 slot = slot_of(t, va);
+    bool others = false;
+    const u8 *end = t->window_slot + TLB_WINDOWS;
+    for (const u8 *at = t->window_slot; (at = memchr(at, slot & 0xff, (size_t)(end - at))) != NULL; at++) {
+        u32 i = (u32)(at - t->window_slot);
+        gva_t page = tlb_window(t, i)->page;
+        if (page == (va & TLB_PAGE_MASK))
+            window_clear(t, i);
+        else if (page != t->nowhere)
+            others |= slot_of(t, page) == slot;
+    }
+    if (!others)
+        t->windowed_slot[slot / 64] &= ~(1ULL << slot % 64);
+}
+
 static inline void windows_clear_page(struct tlb *t, gva_t va)
 {
     u32 slot = slot_of(t, va);
-    if (likely(!(t->windowed_slot[slot / 64] >> slot % 64 & 1)))
-        return;
-    bool others = false;
-    for (u32 word = 0; word < ARRAY_LEN(t->windowed); word++)
-        for (u64 left = t->windowed[word]; left; left &= left - 1) {
-            u32 i = word * 64 + (u32)__builtin_ctzll(left);
-            gva_t page = tlb_window(t, i)->page;
-            if (page == (va & TLB_PAGE_MASK))
-                window_clear(t, i);
-            else
-                others |= slot_of(t, page) == slot;
-        }
-    if (!others)
-        t->windowed_slot[slot / 64] &= ~(1ULL << slot % 64);
+    if (unlikely(t->windowed_slot[slot / 64] >> slot % 64 & 1))
+        windows_search(t, va);
 }
 
 void tlb_init(struct tlb *t)
@@ -66,6 +71,7 @@ void tlb_init(struct tlb *t)
         window_clear(t, i);
     memset(t->windowed, 0, sizeof t->windowed);
     memset(t->windowed_slot, 0, sizeof t->windowed_slot);
+    memset(t->window_slot, 0, sizeof t->window_slot);
     tlb_flush(t);
 }
 
@@ -87,6 +93,11 @@ void tlb_flush_range(struct tlb *t, gva_t from, gva_t to)
     for (gva_t va = from; va < to; va += PAGE_SIZE)
         clear(t, slot_of(t, va)); // it may stay in the lists
     windows_clear(t, ALL_WINDOWS);
+}
+
+void tlb_page_moved(struct tlb *t, gva_t va)
+{
+    windows_clear_page(t, va);
 }
 
 void tlb_flush_page(struct tlb *t, gva_t va)
@@ -136,8 +147,8 @@ void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host)
         clear(t, slot);
         e->host = host;
     }
-    windows_clear_page(t, va);
     if (exec) {
+        windows_clear_page(t, va); // (T2)
         e->exec = tag;
         e->write = none;
     } else if (write) {

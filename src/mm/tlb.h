@@ -11,7 +11,8 @@
 // (T4) Every entry with a tag is in filled[], every one with a write tag in written[], or the list
 //      has overflowed: so that a flush costs what was filled, not the size.
 // (T5) A window is an entry's copy that code which keeps going to the same page finds without an index:
-//      page, and host - page. It is forgotten whenever the entry would be, but for evictions. Its page may be
+//      page, and host - page. It is forgotten whenever the entry would be, but for evictions (windowed, windowed_slot
+//      and window_slot say where to look). Its page may be
 //      written if its number is even, and then (T1) and (T2) hold for it.
 // (T6) The page of an empty window is tlb.nowhere and leads to tlb.sink. It is where no region can be, one of
 //      2^51 pages, chosen by the host's randomness: no guest finds it to see that an access there does not fault.
@@ -48,6 +49,7 @@ struct tlb {
     u16 filled[TLB_SIZE], written[TLB_SIZE];
     u64 windowed[TLB_WINDOWS / 64];        // bits of the windows that may be filled
     u64 windowed_slot[TLB_SIZE / 64];      // bits of the entries that a filled window may be a copy of
+    u8 window_slot[TLB_WINDOWS];           // the low byte of the entry's number that a filled window is a copy of
     struct tlb_window far[TLB_WINDOWS - TLB_NEAR];
     gva_t nowhere;          // (T6)
     u8 sink[PAGE_SIZE];
@@ -71,6 +73,7 @@ static inline struct tlb_window *tlb_window(struct tlb *t, u32 i)
 void tlb_init(struct tlb *t);
 void tlb_flush(struct tlb *t);              // forgets everything
 void tlb_flush_range(struct tlb *t, gva_t from, gva_t to); // at least the pages between
+void tlb_page_moved(struct tlb *t, gva_t va); // into another frame; to be filled anew
 // Enters a page; exec and write exclude each other (T2).
 void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host);
 void tlb_flush_page(struct tlb *t, gva_t va);
