@@ -127,6 +127,16 @@ static void mark_heads(struct plan *p)
     }
 }
 
+// A basic block begins at a head and behind whatever may jump.
+static void count_blocks(struct plan *p)
+{
+    const u32 jumps = RV_BRANCHES | RV_ENDS_BLOCK;
+    p->basic_blocks = 0;
+    for (u32 n = 0; n < p->n; n++)
+        p->basic_blocks += p->insn[n].kind != PLAN_GOTO &&
+                           (p->insn[n].head || !p->insn[n - 1].falls || rv_flags[p->insn[n - 1].in.op] & jumps);
+}
+
 static void measure_chains(struct plan *p)
 {
     u32 length = 0;
@@ -192,6 +202,7 @@ bool plan_make(struct plan *p, struct jit_cache *c, const struct code_page *page
     }
     c->planned += p->n;
     mark_heads(p);
+    count_blocks(p);
     measure_chains(p);
     plan_windows(p, page, page_va, c);
     return true;

@@ -51,6 +51,7 @@ struct plan_insn {
 struct plan {
     u32 n;
     u32 guest_bytes;
+    u32 basic_blocks; // of the guest
     u16 upper; // (N3) the second half
     bool loops; // there are some:
     u16 loops_from, loops_to; // instructions, the first and the last that may be in one

@@ -587,6 +587,7 @@ const u8 *translate(struct jit_cache *c, struct store *s, struct stats *st, stru
         return NULL;
     c->made++;
     st->jit_blocks++;
+    st->jit_basic_blocks += t->plan.basic_blocks;
     st->jit_instructions += t->plan.n;
     st->jit_guest_bytes += t->plan.guest_bytes;
     st->jit_bytes += (u32)(t->e.at - begin);
