@@ -46,7 +46,6 @@ struct native {
     i64 start;          // of those, when cpu_run began
     const u8 *resume;   // where it goes on after a call for help
     const u8 *back;     // the same for a unit that has to do something before
-    gva_t page;         // of the block that called
     u64 spare[2];
     u32 parallel;       // other threads may have the same frames: atomics are to be the host's
     // Operands of SSE instructions, twice each.
@@ -109,6 +108,7 @@ struct cpu {
     // Translated code reaches all of this from one pointer, to `window`.
     struct regs file;   // the register file while translated code runs (regs points here then)
     u64 window[CPU_WINDOWS]; // host addresses that several accesses of a block go by
+    u32 page;           // number of the page whose translated code asks for help
     struct tlb tlb;
     struct native native;
     u32 hot;            // jumps to a place before the JIT translates it; 0 = the usual

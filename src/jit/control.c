@@ -23,9 +23,8 @@ void emit_help(struct translation *t, u32 info)
 
 static void emit_page(struct translation *t)
 {
-    x86_op_mi(&t->e, X86_mov_mi32, CPU_FIELD(native.page), (i32)(u32)t->page_va);
-    x86_op_mi(&t->e, X86_mov_mi32, x86_mem(REGS_CPU, CPU_OFFSET(native.page) + 4),
-              (i32)(t->page_va >> 32));
+    _Static_assert(MM_TOP >> PAGE_SHIFT <= INT32_MAX, "a page's number is an immediate");
+    x86_op_mi(&t->e, X86_mov_mi32, CPU_FIELD(page), (i32)(t->page_va >> PAGE_SHIFT));
 }
 
 // What every call for help of a unit runs through: it says which page this is.
@@ -37,13 +36,13 @@ static void emit_tail(struct translation *t)
         x86_op_rm(e, X86_pop_m, 0, CPU_FIELD(native.back));
         emit_page(t);
         x86_branch(e, X86_call, t->cache->access);
-        u8 *known = x86_branch(e, X86_j_be, NULL);
+        u8 *known = x86_branch(e, X86_short_j_be, NULL);
         emit_to_fixed(t);
         x86_branch(e, X86_call, t->cache->help);
         emit_from_fixed(t);
         x86_op_rr(e, X86_test_mr32, RSP, RSP); // above
         if (!e->full)
-            x86_set_branch(known, e->at);
+            x86_set_short(known, e->at);
         x86_op_rm(e, X86_jmp_m, 0, CPU_FIELD(native.back));
     }
     struct calls *direct = t->nswaps ? &t->fixed_tail : &t->tail;
@@ -59,8 +58,9 @@ static void emit_branch_to(struct translation *t, enum x86_op op, u32 target)
 {
     u32 in_plan = t->plan.index[target / 2];
     if (in_plan) {
-        u8 *end = x86_branch(&t->e, op, t->plan.insn[in_plan - 1].at);
-        if (!t->plan.insn[in_plan - 1].at) {
+        const u8 *at = t->plan.insn[in_plan - 1].at;
+        u8 *end = at ? x86_branch_back(&t->e, op, at) : x86_branch(&t->e, op, NULL);
+        if (!at) {
             if (t->nfixes == ARRAY_LEN(t->fix)) {
                 t->e.full = true;
                 return;

@@ -187,7 +187,7 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
     emit_address(t, base, imm);
     if (t->alone && t->page->slices != SLICES_HOT) { // small rather than fast
         emit_help(t, info);
-        t->alone_done = x86_branch(e, X86_j_a, NULL);
+        t->alone_done = x86_branch(e, X86_short_j_a, NULL);
         return x86_mem(RAX, 0);
     }
     struct stub *s = stub_add(t, STUB_MEMORY, emit_probe(t, write ? ENTRY(write) : ENTRY(read), size));
@@ -201,7 +201,7 @@ void emit_access_done(struct translation *t, bool kept)
 {
     if (t->alone_done) {
         if (!t->e.full)
-            x86_set_branch(t->alone_done, t->e.at);
+            x86_set_short(t->alone_done, t->e.at);
         t->alone_done = NULL;
         return;
     }

@@ -253,7 +253,7 @@ static int help(struct cpu *cpu, u64 value, u32 info)
     struct jit_cache *c = cpu->store->jit;
     enum help kind = info >> 28;
     i64 refund = info >> 12 & 0xff;
-    gva_t pc = cpu->native.page + (info & 0xfff) * 2;
+    gva_t pc = ((gva_t)cpu->page << PAGE_SHIFT) + (info & 0xfff) * 2;
     if (kind <= HELP_STEP)
         memset(cpu->window, 0, sizeof cpu->window); // (W2)
     if (kind <= HELP_STORE_64)

@@ -10,7 +10,7 @@
 //   | 31..28 kind | 27 leave  | 26 len 4 | 25..20 register, f: + 32 | 19..12 refund | 11..0 pc / 2 |
 //
 // refund: instructions that are charged to the budget already but have not retired, the current one
-// included. pc: offset in the page cpu.native.page.
+// included. pc: offset in the page of the number cpu.page.
 enum help {
     HELP_LOAD_I8, HELP_LOAD_U8, HELP_LOAD_I16, HELP_LOAD_U16, HELP_LOAD_I32, HELP_LOAD_U32,
     HELP_LOAD_U64,

@@ -9,7 +9,7 @@
 //      It is never negative where an instruction takes effect: where it would become so, the interpreter
 //      runs the rest.
 // (G3) An instruction that may trap changes nothing before it cannot trap any more. Its stub knows the
-//      offset of its pc and how much of the budget to give back; cpu.native.page, which the unit's
+//      offset of its pc and how much of the budget to give back; cpu.page, which the unit's
 //      tail sets, is the rest of pc.
 // (G4) Help (thunks.c) saves all registers to cpu.file and loads them again: C sees and may change
 //      them there. Stubs may use rax and rcx.
@@ -220,6 +220,15 @@ static void emit_trap(struct translation *t, enum trap_kind kind)
         emit_step(t); // the trap has a value
 }
 
+// auipc before the jalr that overwrites its register, as calls are made of: nobody sees the value.
+static bool unseen(const struct translation *t, unsigned rd)
+{
+    const struct plan_insn *next = t->i + 1;
+    return t->i->in.op == OP_auipc && t->i->falls && !t->alone && next < &t->plan.insn[t->plan.n] &&
+           next->kind == PLAN_INSN && !next->head && !next->straddles && next->off == t->i->off + 4u &&
+           next->in.op == OP_jalr && next->in.rd == rd && next->in.rs1 == rd;
+}
+
 static void write_x(struct translation *t, unsigned rd, struct value v)
 {
     if (v.kind == V_STEP || v.kind == V_FP) {
@@ -234,7 +243,9 @@ static void write_x(struct translation *t, unsigned rd, struct value v)
         return;
     t->known &= ~(1u << rd);
     if (v.kind == V_C) {
-        if (leaf_small(v.a) && !in_host_x(t, rd)) {
+        if (unseen(t, rd)) {
+            // known is enough
+        } else if (leaf_small(v.a) && !in_host_x(t, rd)) {
             x86_op_mi(&t->e, X86_mov_mi64, regs_memory_x(rd), (i64)v.a.c);
         } else {
             emit_constant(t, result_place(t, rd), v.a.c);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 enum form { FORM_RM, FORM_RM_B, FORM_MR, FORM_MR_B, FORM_M, FORM_M_B, FORM_MI8, FORM_MI8_B, FORM_MI32,
-            FORM_ALU, FORM_RMI8, FORM_RMI32, FORM_MR_I8, FORM_O, FORM_OI32, FORM_OI64, FORM_REL,
+            FORM_ALU, FORM_RMI8, FORM_RMI32, FORM_MR_I8, FORM_O, FORM_OI32, FORM_OI64, FORM_REL, FORM_REL8,
             FORM_NONE, FORM_VRVM, FORM_VRMV, FORM_VRM, FORM_VRMI8 };
 
 struct row {
@@ -189,6 +189,10 @@ void x86_emit(struct x86 *e, enum x86_op op, unsigned reg, unsigned v, struct x8
         opcode(e, r, 0, x86_reg(0), r->opcode, false);
         word(e, (u32)imm);
         break;
+    case FORM_REL8:
+        opcode(e, r, 0, x86_reg(0), r->opcode, false);
+        byte(e, (u8)imm);
+        break;
     case FORM_NONE:
         opcode(e, r, 0, x86_reg(0), r->opcode, false);
         break;
@@ -213,6 +217,20 @@ u8 *x86_branch(struct x86 *e, enum x86_op op, const u8 *target)
     if (target && !e->full)
         x86_set_branch(e->at, target);
     return e->at;
+}
+
+u8 *x86_branch_back(struct x86 *e, enum x86_op op, const u8 *target)
+{
+    i64 distance = target - e->at - 2;
+    if (distance < -128)
+        return x86_branch(e, op, target);
+    x86_emit(e, op == X86_jmp ? X86_short_jmp : X86_short_j_o + (op - X86_j_o), 0, 0, x86_reg(0), distance);
+    return e->at;
+}
+
+void x86_set_short(u8 *end, const u8 *target)
+{
+    end[-1] = (u8)(target - end);
 }
 
 void x86_set_branch(u8 *end, const u8 *target)

@@ -83,6 +83,10 @@ static inline void x86_op_none(struct x86 *e, enum x86_op op)
 // A jump, call or condition to `target`, or, with NULL, to nowhere yet. The end of the instruction
 // comes back: where its distance is counted from.
 u8 *x86_branch(struct x86 *e, enum x86_op op, const u8 *target);
+// A jump or condition back to `target`, in two bytes if it is near: its distance is not to be set again.
+u8 *x86_branch_back(struct x86 *e, enum x86_op op, const u8 *target);
+// Sets the distance, at most 127 bytes, of the short_ jump that ends at `end`.
+void x86_set_short(u8 *end, const u8 *target);
 // Sets the distance of the branch that ends at `end`; one store, so that a thread which runs it sees
 // the old or the new target.
 void x86_set_branch(u8 *end, const u8 *target);

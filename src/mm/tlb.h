@@ -1,6 +1,6 @@
 // The software TLB: a direct-mapped cache of the page table, one for each hart.
 //
-//   entry:  | read tag | write tag | exec tag | host |        tag = page address, or TLB_NONE
+//   entry:  | read tag | write tag | host | exec tag |        tag = page address, or TLB_NONE
 //
 // (T1) A write tag exists only for a page whose frame is owned alone by this address space, or is a
 //      shared mapping's (law L1); it is revoked before sharing begins.
@@ -29,8 +29,9 @@ struct mm;
 #define TLB_PAGE_MASK (~(gva_t)PAGE_MASK)
 
 struct tlb_entry {
-    gva_t read, write, exec;
+    gva_t read, write;
     u8 *host; // of the page's first byte
+    gva_t exec;
 };
 
 struct tlb_window {

@@ -27,6 +27,7 @@ static const struct meaning {
     {"push", "push", {"m64"}}, {"pop", "pop", {"m64"}}, {"pop_m", "pop", {"m64"}},
     {"call_m", "call", {"m64"}}, {"jmp_m", "jmp", {"m64"}},
     {"call", "call", {"j"}}, {"jmp", "jmp", {"j"}}, {"j_*", "j*", {"j"}},
+    {"short_jmp", "jmp", {"j8"}}, {"short_j_*", "j*", {"j8"}},
     {"set_*", "set*", {"m8"}}, {"cmov_*", "cmov*", {"r64", "m64"}},
     {"movzx8", "movzx", {"r32", "m8"}}, {"movzx16", "movzx", {"r32", "m16"}},
     {"movsx8", "movsx", {"r64", "m8"}}, {"movsx16", "movsx", {"r64", "m16"}},
@@ -151,7 +152,7 @@ static void print_operand(char *to, const char *kind, const struct sample *s, u6
     else if (kind[0] == 'b')
         sprintf(to, "0x%x", (u8)s->imm);
     else if (kind[0] == 'j')
-        sprintf(to, "0x%lx", (unsigned long)(end + (u64)s->imm));
+        sprintf(to, "0x%lx", (unsigned long)(end + (u64)(width == 8 ? (i8)s->imm : s->imm)));
     else if (kind[0] == 'c')
         strcpy(to, kind); // "cl"
     else if ((kind[0] == 'm' || kind[0] == 'M') && s->rm.memory)
@@ -333,6 +334,13 @@ static int the_rest(void)
         failures += (uintptr_t)(end - 4) / 64 != (uintptr_t)(end - 1) / 64;
         x86_set_branch(end, end + 100);
         failures += x86_branch_target(end) != end + 100;
+    }
+    for (unsigned far = 126; far < 130; far++) { // the short form reaches 126 bytes back from its begin
+        static u8 block[256];
+        e = (struct x86){.at = block + far, .end = block + sizeof block};
+        u8 *end = x86_branch_back(&e, X86_j_a, block);
+        bool is_short = end == block + far + 2;
+        failures += is_short != (far <= 126) || (is_short ? end + (i8)end[-1] : x86_branch_target(end)) != block;
     }
     if (failures)
         fprintf(stderr, "FAIL x86_test: room or branches\n");
