@@ -284,10 +284,91 @@ static void devices(void)
     climbs();
 }
 
+static int detached_tmpfs(void)
+{
+    int fs = fsopen("tmpfs", 0);
+
+    (void)!fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    return fsmount(fs, 0, 0);
+}
+
+/* Trees that stand nowhere: what is hidden stays hidden in them, also in what is left of one that has ended. */
+static void in_tree(int fd)
+{
+    int dir = fd < 0 ? -1 : openat(fd, ".", O_PATH);
+
+    if (fd < 0)
+        return;
+    (void)!fchdir(fd);
+    reads("masked/secret");
+    climbs();
+    (void)!umount2("masked", MNT_DETACH);
+    (void)!move_mount(fd, "masked", AT_FDCWD, "/tmp/moved", 0);
+    (void)!move_mount(detached_tmpfs(), "", fd, "masked", MOVE_MOUNT_F_EMPTY_PATH | 0x200 /* MOVE_MOUNT_BENEATH */);
+    (void)!umount2("masked", MNT_DETACH);
+    reads("masked/secret");
+    close(fd);
+    reads("masked/secret");
+    (void)!fchdir(dir);
+    reads("masked/secret");
+    (void)!chroot(".");
+    climbs();
+    reads("/masked/secret");
+}
+
+static void trees(void)
+{
+    mkdir("/tmp/moved", 0700);
+    in_tree(open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE));
+}
+
+static void whole_trees(void)
+{
+    mkdir("/tmp/moved", 0700);
+    in_tree(open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | AT_RECURSIVE));
+}
+
+static void ended_trees(void)
+{
+    int fd = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | AT_RECURSIVE), above = openat(fd, "tmp", O_PATH | O_DIRECTORY);
+
+    mkdir("/tmp/moved", 0700);
+    close(fd);
+    (void)!fchdir(above);
+    reads("../masked/secret");
+    climbs();
+    (void)!move_mount(AT_FDCWD, "/masked", AT_FDCWD, "/tmp/moved", 0);
+    (void)!move_mount(detached_tmpfs(), "", AT_FDCWD, "/masked", MOVE_MOUNT_F_EMPTY_PATH | 0x200);
+    (void)!umount2("/masked", MNT_DETACH);
+    reads("/masked/secret");
+}
+
+static void read_only_trees(void)
+{
+    struct mount_attr attr = {.attr_clr = MOUNT_ATTR_RDONLY};
+
+    (void)!mount_setattr(AT_FDCWD, "/bind", 0, &attr, sizeof attr);
+    writes("/bind/file");
+    (void)!mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof attr);
+    writes("/bind/file");
+    int fd = open_tree(AT_FDCWD, "/bind", OPEN_TREE_CLONE | AT_RECURSIVE);
+    (void)!mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr);
+    mkdir("/tmp/moved", 0700);
+    (void)!move_mount(fd, "", AT_FDCWD, "/tmp/moved", MOVE_MOUNT_F_EMPTY_PATH);
+    (void)!mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr);
+    writes("/tmp/moved/file");
+    int fs = fspick(AT_FDCWD, "/bind", 0);
+    (void)!fsconfig(fs, FSCONFIG_SET_FLAG, "rw", NULL, 0);
+    (void)!fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+    writes("/bind/file");
+    writes("/tmp/moved/file");
+}
+
 #define WAY(name) { #name, name }
 static const struct { const char *name; void (*run)(void); } ways[] = {
     WAY(bound_root), WAY(bound_alone), WAY(bound_above), WAY(bound_links), WAY(outer_names), WAY(unmask), WAY(unmask_a_copy),
     WAY(unmask_in_a_namespace), WAY(pivot), WAY(moved_out), WAY(read_only), WAY(host_proc), WAY(devices),
+    WAY(trees), WAY(whole_trees), WAY(ended_trees), WAY(read_only_trees),
 };
 
 int main(int argc, char **argv)
