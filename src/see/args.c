@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "abi/fs_abi.h"
+#include "abi/mount_abi.h"
 #include "kernel/syscall.h"
 #include "mm/uaccess.h"
 #include "see/print.h"
@@ -324,6 +325,34 @@ static void print_open_how(struct printer *p, const char *detail, u64 v)
     text_puts(p->out, "}");
 }
 
+static void print_fs_value(struct printer *p, const char *detail, u64 v)
+{
+    u32 command = (u32)p->arg[1];
+    (void)detail;
+    if (command == ABI_FSCONFIG_SET_STRING || command == ABI_FSCONFIG_SET_PATH || command == ABI_FSCONFIG_SET_PATH_EMPTY)
+        print_path(p, v);
+    else
+        print_pointer(p, v);
+}
+
+static void print_mount_attr(struct printer *p, const char *detail, u64 v)
+{
+    struct abi_mount_attr attr;
+    (void)detail;
+    if (p->arg[4] < sizeof attr || !print_load(p, v, &attr, sizeof attr)) {
+        if (p->arg[4] < sizeof attr)
+            print_pointer(p, v);
+        return;
+    }
+    text_puts(p->out, "{attr_set=");
+    print_flags(p, "mount_attr", attr.attr_set);
+    text_puts(p->out, ", attr_clr=");
+    print_flags(p, "mount_attr", attr.attr_clr);
+    text_puts(p->out, ", propagation=");
+    print_flags(p, "mount", attr.propagation);
+    text_printf(p->out, ", userns_fd=%llu}", (unsigned long long)attr.userns_fd);
+}
+
 static void print_socktype(struct printer *p, const char *detail, u64 v)
 {
     (void)detail;
@@ -477,7 +506,8 @@ static const struct value plain[] = {
     {"HEX", print_hex}, {"OCT", print_octal}, {"MODE", print_octal}, {"PTR", print_ptr},
     {"SIG", print_sig}, {"FILEMODE", print_file_mode}, {"DEV", print_dev}, {"ENUM", print_enum_type},
     {"FLAGS", print_flags_type}, {"PATH", print_path_type}, {"STR", print_str}, {"BUF", print_buf},
-    {"OPEN", print_open}, {"OPEN_HOW", print_open_how}, {"SOCKTYPE", print_socktype}, {"FCNTL", print_fcntl},
+    {"OPEN", print_open}, {"OPEN_HOW", print_open_how}, {"FSVALUE", print_fs_value},
+    {"MOUNT_ATTR", print_mount_attr}, {"SOCKTYPE", print_socktype}, {"FCNTL", print_fcntl},
     {"IOCTL", print_ioctl}, {"FUTEX", print_futex}, {"CLONE", print_clone},
 };
 
