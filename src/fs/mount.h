@@ -156,7 +156,8 @@ MUST_CHECK int place_find(struct fs *fs, struct fsctx *c, file_t dir, const char
                           struct place *out);
 void place_clear(struct fs *fs, struct place *p);
 MUST_CHECK int place_root(struct fs *fs, u32 mount, struct place *out); // of a mount
-MUST_CHECK int place_top(struct fs *fs, struct place *p); // a mount's root: to that of what is mounted on it
+MUST_CHECK int place_top(struct fs *fs, struct place *p); // to the root of what is mounted on it
+u32 mount_on(struct fs *fs, const struct mount_point *at); // what is mounted there, 0 = nothing
 bool place_is_root(struct fs *fs, const struct place *p);
 // -EINVAL where nothing can be mounted, -ENOENT: it was removed
 MUST_CHECK int place_point(struct fs *fs, const struct place *p, struct mount_point *out);

@@ -162,9 +162,9 @@ static void move_beneath(struct fs *fs, u32 id, u32 top)
 int mount_move(struct fs *fs, const struct fsctx *c, const struct place *from, struct place *at, bool beneath)
 {
     struct mount_point to = {.fd = -1}, was;
-    int r = may_move(fs, c, from, at);
+    int r = place_top(fs, at); // first: `from` itself may lie on what a descriptor has open
     if (r == 0)
-        r = place_top(fs, at);
+        r = may_move(fs, c, from, at);
     const struct mount *top = mount_at(fs, at->mount);
     if (r == 0 && beneath && (!place_is_root(fs, at) || !top->parent || top->locked || mount_at(fs, from->mount)->over))
         r = -EINVAL;

@@ -115,10 +115,29 @@ bool place_is_root(struct fs *fs, const struct place *p)
     }
 }
 
+u32 mount_on(struct fs *fs, const struct mount_point *at)
+{
+    const struct mount *m = mount_at(fs, at->mount);
+    u32 id = at->on_root ? m->over : m->first;
+    for (; id && !at->on_root; id = m->next) {
+        m = mount_at(fs, id);
+        if (at->rel ? m->rel && !strcmp(m->rel, at->rel)
+                    : m->name && !strcmp(m->name, at->name) && m->parent_inode == at->inode && m->parent_dev == at->dev &&
+                          m->parent_ino == at->ino)
+            break;
+    }
+    return id;
+}
+
+// A walk has come to the top already; a descriptor may be of what lay there before.
 int place_top(struct fs *fs, struct place *p)
 {
-    u32 top = mount_at(fs, p->mount)->over;
-    if (!top || !place_is_root(fs, p))
+    struct mount_point at;
+    if (!mount_at(fs, p->mount)->first || place_point(fs, p, &at))
+        return 0;
+    u32 top = mount_on(fs, &at);
+    mount_point_clear(fs, &at);
+    if (!top)
         return 0;
     while (mount_at(fs, top)->over)
         top = mount_at(fs, top)->over;

@@ -86,13 +86,7 @@ static bool hides_mount(struct fs *fs, const struct mount_point *at)
 // Where something is mounted already, the root of that is the place.
 static void point_covered(struct fs *fs, struct mount_point *at)
 {
-    u32 id = mount_at(fs, at->mount)->first;
-    for (; id; id = mount_at(fs, id)->next) {
-        const struct mount *m = mount_at(fs, id);
-        if (m->name && !strcmp(m->name, at->name) && m->parent_inode == at->inode && m->parent_dev == at->dev &&
-            m->parent_ino == at->ino)
-            break;
-    }
+    u32 id = mount_on(fs, at);
     if (!id)
         return;
     while (mount_at(fs, id)->over)

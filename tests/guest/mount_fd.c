@@ -341,6 +341,18 @@ static void moved(void)
     CHECK_EQ(move_mount(a, "", AT_FDCWD, at("link"), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS), 0);
     CHECK(has("a/x", "x") && !is_there("b/x"));
     FAILS(move_mount(d, "", AT_FDCWD, at("b"), MOVE_MOUNT_F_EMPTY_PATH), EINVAL);
+    // onto what it lies on itself
+    CHECK_EQ(mount("none", at("b"), "tmpfs", 0, NULL), 0);
+    FAILS(move_mount(AT_FDCWD, at("b"), b, "", MOVE_MOUNT_T_EMPTY_PATH), ELOOP);
+    char below[64];
+    snprintf(below, sizeof below, "/proc/self/fd/%d", b);
+    FAILS(mount(at("b"), below, NULL, MS_MOVE, NULL), ELOOP);
+    int root = open(at("b"), O_PATH);
+    CHECK_EQ(mount("none", at("b"), "tmpfs", 0, NULL), 0);
+    FAILS(move_mount(AT_FDCWD, at("b"), root, "", MOVE_MOUNT_T_EMPTY_PATH), ELOOP);
+    close(root);
+    CHECK_EQ(umount(at("b")), 0);
+    CHECK_EQ(umount(at("b")), 0);
     // beneath another: that hides it until it is taken away
     int fd = detached(0);
     CHECK_EQ(mkdirat(fd, "lower", 0700), 0);
