@@ -81,7 +81,7 @@ static int context_new(struct fs *fs, const struct fscontext *what, file_t *out)
 int fs_context(struct fs *fs, const char *type, file_t *out)
 {
     int n = fstype_find(type);
-    return n < 0 ? n : context_new(fs, &(struct fscontext){.type = (u32)n, .options.mode = 01777}, out);
+    return n < 0 ? n : context_new(fs, &(struct fscontext){.type = (u32)n, .options.mode = fstype_mode((u32)n)}, out);
 }
 
 // What can be told to a file system that is there.

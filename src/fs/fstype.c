@@ -16,14 +16,16 @@ static const struct {
     bool single;
     const char *base;
     u32 node;
-    const char *params[5]; // others, that make no difference
+    u32 mode;                 // of the root, if nobody says
+    const char *params[5][2]; // others, that make no difference; of tmpfs's, what has the same values (NULL: any)
 } types[] = {
-    {"tmpfs", MOUNT_TMP, OPTIONS_TMPFS, false, NULL, 0, {NULL}},
-    {"ramfs", MOUNT_TMP, OPTIONS_RAMFS, false, NULL, 0, {NULL}},
-    {"devtmpfs", MOUNT_TMP, OPTIONS_TMPFS, true, NULL, 0, {NULL}},
-    {"proc", MOUNT_PROC, 0, false, "", 0, {"gid", "hidepid", "subset"}},
-    {"sysfs", MOUNT_PROC, 0, true, ".sys", 0, {NULL}},
-    {"devpts", MOUNT_PTS, 0, false, NULL, DEV_PTSDIR, {"uid", "gid", "mode", "ptmxmode", "max"}},
+    {"tmpfs", MOUNT_TMP, OPTIONS_TMPFS, false, NULL, 0, 01777, {{NULL}}},
+    {"ramfs", MOUNT_TMP, OPTIONS_RAMFS, false, NULL, 0, 0755, {{NULL}}},
+    {"devtmpfs", MOUNT_TMP, OPTIONS_TMPFS, true, NULL, 0, 0755, {{NULL}}},
+    {"proc", MOUNT_PROC, 0, false, "", 0, 0, {{"gid", "gid"}, {"hidepid", NULL}, {"subset", NULL}}},
+    {"sysfs", MOUNT_PROC, 0, true, ".sys", 0, 0, {{NULL}}},
+    {"devpts", MOUNT_PTS, 0, false, NULL, DEV_PTSDIR, 0,
+     {{"uid", "uid"}, {"gid", "gid"}, {"mode", "mode"}, {"ptmxmode", "mode"}, {"max", "uid"}}},
 };
 
 int fstype_find(const char *name)
@@ -37,6 +39,11 @@ int fstype_find(const char *name)
 const char *fstype_name(u32 type)
 {
     return types[type].name;
+}
+
+u32 fstype_mode(u32 type)
+{
+    return types[type].mode;
 }
 
 bool fstype_is_tmpfs(u32 type)
@@ -74,9 +81,12 @@ int fstype_mount(struct fs *fs, u32 type, const struct tmpfs_options *o, u32 fla
 
 int fstype_param(struct fs *fs, u32 type, struct tmpfs_options *o, const char *key, const char *value)
 {
-    for (u32 i = 0; i < ARRAY_LEN(types[type].params) && types[type].params[i]; i++)
-        if (!strcmp(types[type].params[i], key))
-            return value ? 0 : -EINVAL;
+    struct tmpfs_options unused;
+    for (u32 i = 0; i < ARRAY_LEN(types[type].params) && types[type].params[i][0]; i++) {
+        const char *like = types[type].params[i][1];
+        if (!strcmp(types[type].params[i][0], key))
+            return like ? tmpfs_param(fs, &unused, like, value) : value ? 0 : -EINVAL;
+    }
     if (!types[type].options)
         return -ENOENT;
     if (types[type].options == OPTIONS_RAMFS && strcmp(key, "mode") != 0)

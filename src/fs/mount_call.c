@@ -67,11 +67,11 @@ static int graft(struct fs *fs, const struct fsctx *c, struct place *at, u32 id)
 
 static int new_mount(struct fs *fs, const struct fsctx *c, const struct mount_request *q, struct place *at)
 {
-    struct tmpfs_options o = {.mode = 01777};
     u32 id;
     int type = q->type ? fstype_find(q->type) : -EINVAL;
     if (type < 0)
         return type;
+    struct tmpfs_options o = {.mode = fstype_mode((u32)type)};
     bool tmpfs = fstype_is_tmpfs((u32)type);
     int r = tmpfs ? tmpfs_parse(fs, q->data, &o) : 0;
     if (r == 0)
@@ -159,14 +159,22 @@ static void move_beneath(struct fs *fs, u32 id, u32 top)
     mount_at(fs, top)->locked = locked;
 }
 
+// What is to come to lie on `from`: the root of a mount that is neither where the process is rooted, nor locked.
+static bool may_go_beneath(struct fs *fs, const struct fsctx *c, const struct place *from, const struct place *at)
+{
+    const struct mount *top = mount_at(fs, at->mount);
+    if (!place_is_root(fs, at) || !top->parent || top->locked || at->mount == file_at(fs, c->c->root)->mount)
+        return false;
+    return !mount_at(fs, from->mount)->over && !is_within(fs, from->mount, at->mount);
+}
+
 int mount_move(struct fs *fs, const struct fsctx *c, const struct place *from, struct place *at, bool beneath)
 {
     struct mount_point to = {.fd = -1}, was;
     int r = place_top(fs, at); // first: `from` itself may lie on what a descriptor has open
     if (r == 0)
         r = may_move(fs, c, from, at);
-    const struct mount *top = mount_at(fs, at->mount);
-    if (r == 0 && beneath && (!place_is_root(fs, at) || !top->parent || top->locked || mount_at(fs, from->mount)->over))
+    if (r == 0 && beneath && !may_go_beneath(fs, c, from, at))
         r = -EINVAL;
     if (r == 0 && !beneath)
         r = place_point(fs, at, &to);

@@ -73,6 +73,7 @@ MUST_CHECK int mount_reconfigure(struct fs *fs, u32 id, bool ro, const struct tm
 // ---- types of file systems (fstype.c)
 int fstype_find(const char *name); // -ENODEV
 const char *fstype_name(u32 type);
+u32 fstype_mode(u32 type); // of a root, if nobody says
 bool fstype_is_tmpfs(u32 type); // has options as tmpfs has
 bool fstype_is_single(u32 type); // there is one of it
 // A mount that stands nowhere. `flags`: MOUNT_FLAGS; `o`: for those of tmpfs; `ro`: the file system is

@@ -27,6 +27,12 @@ static bool number(const char *text, u32 base, u64 all, u64 *out)
     return !p[shift != 0];
 }
 
+// Without a suffix.
+static bool plain_number(const char *text, u32 base, u64 *out)
+{
+    return !text[strspn(text, "0123456789")] && number(text, base, 0, out);
+}
+
 // An option with a value; -ENOENT: there is none of that name.
 static int set(struct fs *fs, struct tmpfs_options *o, const char *key, const char *value)
 {
@@ -43,12 +49,12 @@ static int set(struct fs *fs, struct tmpfs_options *o, const char *key, const ch
     } else if (!strcmp(key, "nr_inodes")) {
         return number(value, 10, 0, &o->inodes) ? 0 : -EINVAL;
     } else if (!strcmp(key, "mode")) {
-        if (!number(value, 8, 0, &n) || n > 07777)
+        if (!plain_number(value, 8, &n) || n > 07777)
             return -EINVAL;
         o->mode = (u32)n;
         return 0;
     } else if (!strcmp(key, "uid") || !strcmp(key, "gid")) {
-        if (!number(value, 10, 0, &n) || n >= UINT32_MAX)
+        if (!plain_number(value, 10, &n) || n >= UINT32_MAX)
             return -EINVAL;
         *(key[0] == 'u' ? &o->uid : &o->gid) = (u32)n;
         return 0;

@@ -142,6 +142,8 @@ static void contexts_refuse(void)
     // what was wrong can be read, a message at a time
     FAILS(set(fs, "nonsense", "1"), EINVAL);
     FAILS(set(fs, "size", "much"), EINVAL);
+    FAILS(set(fs, "uid", "1k"), EINVAL);
+    FAILS(set(fs, "mode", "8"), EINVAL);
     CHECK_EQ(set(fs, "source", "one"), 0);
     FAILS(set(fs, "source", "two"), EINVAL);
     FAILS(read(fs, line, 3), EMSGSIZE);
@@ -149,7 +151,7 @@ static void contexts_refuse(void)
     if (n < 0) // what did not fit is gone
         n = 0;
     line[n] = 0;
-    for (int i = 0; i < 3 && !strstr(line, "size"); i++) {
+    for (int i = 0; i < 5 && !strstr(line, "size"); i++) {
         n = read(fs, line, sizeof line - 1);
         CHECK(n > 0 && !memcmp(line, "e ", 2));
         line[n] = 0;
@@ -199,6 +201,8 @@ static void other_types(void)
         snprintf(name, sizeof name, "%s/%s", types[i], inside[i]);
         if (i != 3)
             CHECK(is_there(name));
+        if (i == 2 || i == 4)
+            CHECK_EQ(stat_of(types[i]).st_mode, S_IFDIR | 0755);
         CHECK(shows(types[i], "nosuid,noexec"));
         close(fd);
         close(fs);
@@ -362,6 +366,9 @@ static void moved(void)
         close(d);
         CHECK_EQ(umount(at("a")), 0);
         CHECK(is_there("a/lower"));
+        CHECK_EQ(mkdirat(fd, "in", 0700), 0);
+        CHECK_EQ(mount("none", at("a/in"), "tmpfs", 0, NULL), 0);
+        FAILS(move_mount(AT_FDCWD, at("a/in"), AT_FDCWD, at("a"), BENEATH), EINVAL); // lies in it
         FAILS(move_mount(fd, "", AT_FDCWD, at("b"), MOVE_MOUNT_F_EMPTY_PATH | BENEATH), EINVAL); // no mount there
     } else {
         CHECK_EQ(errno, EINVAL); // older than Linux 6.5
