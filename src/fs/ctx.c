@@ -220,7 +220,17 @@ int fsctx_fchdir(struct fs *fs, struct fsctx *c, file_t dir)
     int r = may_enter(fs, dir);
     if (r)
         return r;
-    file_get(fs, dir);
+    if (f->how & FILE_TREE) { // who is in it does not keep it
+        struct place root;
+        r = place_root(fs, f->mount, &root);
+        if (r == 0)
+            r = place_open(fs, &root, &dir);
+        place_clear(fs, &root);
+        if (r)
+            return r;
+    } else {
+        file_get(fs, dir);
+    }
     return set_dir(fs, c, dir, false);
 }
 

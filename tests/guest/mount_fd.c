@@ -249,6 +249,15 @@ static void standing_nowhere(void)
     CHECK_EQ(faccessat(below, "f", F_OK, 0), 0);
     FAILS(open_tree(below, "", AT_EMPTY_PATH | OPEN_TREE_CLONE), EINVAL); // it has ended
     CHECK_EQ(pread(file, path, 4, 0), 4);
+    // to be in it does not keep it
+    fd = detached(0);
+    CHECK_EQ(fchdir(fd), 0);
+    same = open_tree(AT_FDCWD, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+    CHECK(same >= 0);
+    CHECK_EQ(close(fd) | close(same), 0);
+    CHECK_EQ(access(".", F_OK), 0);
+    FAILS(open_tree(AT_FDCWD, "", AT_EMPTY_PATH | OPEN_TREE_CLONE), EINVAL);
+    CHECK_EQ(chdir("/"), 0);
     // one that was moved stays
     fd = detached(0);
     CHECK_EQ(attach(fd, "m"), 0);
