@@ -89,6 +89,11 @@ struct jit_cache {
     u8 *access;         // looks into the TLB for an access
 };
 
+static inline bool page_is_hot(const struct code_page *p)
+{
+    return p->slices == SLICES_HOT;
+}
+
 // The store's cache; made on first use. NULL: no memory, or the host refuses.
 MUST_CHECK struct jit_cache *cache_of(struct store *s);
 void cache_free(struct store *s);

@@ -185,7 +185,7 @@ struct x86_rm emit_access(struct translation *t, unsigned base, i64 imm, unsigne
     if (t->i->window)
         return emit_window_access(t, base, imm);
     emit_address(t, base, imm);
-    if (t->alone && t->page->slices != SLICES_HOT) { // small rather than fast
+    if (t->alone && !page_is_hot(t->page)) { // small rather than fast
         emit_help(t, info);
         t->alone_done = x86_branch(e, X86_short_j_a, NULL);
         return x86_mem(RAX, 0);

@@ -351,7 +351,7 @@ static void note_slice(struct cpu *cpu, struct jit_cache *c)
 {
     const struct tlb_entry *e = tlb_slot(&cpu->tlb, cpu->file.pc);
     struct code_page *p = e->exec == (cpu->file.pc & TLB_PAGE_MASK) ? code_page_of(cpu->store, e) : NULL;
-    if (!p || p->slices == SLICES_HOT || ++p->slices < SLICES_HOT)
+    if (!p || page_is_hot(p) || ++p->slices < SLICES_HOT)
         return;
     drop_code(c, p, cpu->file.pc);
 }

@@ -208,7 +208,7 @@ static u32 window_number(struct jit_cache *c, struct jit_window w)
 static void give_views(struct plan *p, const struct code_page *page, gva_t page_va, struct jit_cache *c)
 {
     struct loops l;
-    bool alone = page->slices == SLICES_HOT && p->n <= ALONE_MOST && c->alone < ALONE_ALL; // accesses outside loops have windows, too
+    bool hot = page_is_hot(page), alone = hot && p->n <= ALONE_MOST; // accesses outside loops have windows, too
     u16 of[32][2] = {{0}}; // in loops, by register and kind: a window + 1
     find_loops(&l, p);
     for (u32 n = 0; n < p->n; n++) {
@@ -219,7 +219,7 @@ static void give_views(struct plan *p, const struct code_page *page, gva_t page_
             continue;
         u32 loop;
         bool steady = is_steady(&l, p, n, r, &loop);
-        if (!steady && loop && c->in_loops++ >= (page->slices == SLICES_HOT ? 2u : 1u) * IN_LOOPS_ALL)
+        if (!steady && loop && c->in_loops++ >= (hot ? 2u : 1u) * IN_LOOPS_ALL)
             continue;
         if (!steady && !loop && (!alone || c->alone++ >= ALONE_ALL))
             continue;

@@ -372,15 +372,9 @@ i64 sys_clone3(struct machine *m, struct task *t, const u64 *a)
         return -EINVAL;
     if (a[1] > PAGE_SIZE)
         return -E2BIG;
-    int r = uaccess_read(t->mm, v, a[0], MIN(a[1], sizeof v));
+    int r = uaccess_struct(t->mm, v, sizeof v, a[0], a[1]);
     if (r)
         return r;
-    for (u64 at = sizeof v; at < a[1]; at++) {
-        u8 byte;
-        r = uaccess_read(t->mm, &byte, a[0] + at, 1);
-        if (r || byte)
-            return r ? r : -E2BIG;
-    }
     if (v[0] & (G_CSIGNAL | G_CLONE_DETACHED) || v[4] & ~(u64)G_CSIGNAL || v[4] > G_NSIG)
         return -EINVAL;
     if (v[0] & ~(0xffffffffULL | G_CLONE_CLEAR_SIGHAND | G_CLONE_INTO_CGROUP))

@@ -194,18 +194,6 @@ i64 sys_fsmount(struct machine *m, struct task *t, const u64 *a)
     return install(m, t, r, file, a[1] & ABI_FSMOUNT_CLOEXEC);
 }
 
-static int attr_arg(struct task *t, gva_t from, u64 size, struct abi_mount_attr *attr)
-{
-    int r = uaccess_read(t->mm, attr, from, sizeof *attr);
-    for (u64 at = sizeof *attr; r == 0 && at < size; at++) {
-        u8 byte;
-        r = uaccess_read(t->mm, &byte, from + at, 1);
-        if (r == 0 && byte)
-            r = -E2BIG;
-    }
-    return r;
-}
-
 static int change_of(struct task *t, const struct abi_mount_attr *attr, struct mount_change *q)
 {
     u64 set = attr->attr_set, clear = attr->attr_clr, spread = attr->propagation;
@@ -242,7 +230,7 @@ i64 sys_mount_setattr(struct machine *m, struct task *t, const u64 *a)
         return a[4] > PAGE_SIZE ? -E2BIG : -EINVAL;
     if (!may_mount(m, t))
         return -EPERM;
-    int r = attr_arg(t, a[3], a[4], &attr);
+    int r = uaccess_struct(t->mm, &attr, sizeof attr, a[3], a[4]);
     if (r || !(attr.attr_set | attr.attr_clr | attr.propagation))
         return r;
     r = change_of(t, &attr, &q);

@@ -119,14 +119,7 @@ static int how_arg(struct task *t, gva_t from, u64 size, struct abi_open_how *ho
         return -EINVAL;
     if (size > PAGE_SIZE)
         return -E2BIG;
-    int r = uaccess_read(t->mm, how, from, sizeof *how);
-    for (u64 at = sizeof *how; r == 0 && at < size; at++) {
-        u8 byte;
-        r = uaccess_read(t->mm, &byte, from + at, 1);
-        if (r == 0 && byte)
-            r = -E2BIG;
-    }
-    return r;
+    return uaccess_struct(t->mm, how, sizeof *how, from, size);
 }
 
 // openat2(2), ERRORS: what openat lets pass is refused here.

@@ -36,9 +36,8 @@ static void windows_clear(struct tlb *t, u64 which)
     }
 }
 
-static void windows_search(struct tlb *t, gva_t va)
+static void windows_search(struct tlb *t, gva_t va, u32 slot)
 {
-    u32 slot = slot_of(t, va);
     bool others = false;
     const u8 *end = t->window_slot + TLB_WINDOWS;
     for (const u8 *at = t->window_slot; (at = memchr(at, slot & 0xff, (size_t)(end - at))) != NULL; at++) {
@@ -53,11 +52,11 @@ static void windows_search(struct tlb *t, gva_t va)
         t->windowed_slot[slot / 64] &= ~(1ULL << slot % 64);
 }
 
-static inline void windows_clear_page(struct tlb *t, gva_t va)
+void tlb_page_moved(struct tlb *t, gva_t va)
 {
     u32 slot = slot_of(t, va);
     if (unlikely(t->windowed_slot[slot / 64] >> slot % 64 & 1))
-        windows_search(t, va);
+        windows_search(t, va, slot);
 }
 
 void tlb_init(struct tlb *t)
@@ -95,15 +94,10 @@ void tlb_flush_range(struct tlb *t, gva_t from, gva_t to)
     windows_clear(t, ALL_WINDOWS);
 }
 
-void tlb_page_moved(struct tlb *t, gva_t va)
-{
-    windows_clear_page(t, va);
-}
-
 void tlb_flush_page(struct tlb *t, gva_t va)
 {
     clear(t, slot_of(t, va)); // it may stay in the lists
-    windows_clear_page(t, va);
+    tlb_page_moved(t, va);
 }
 
 static void revoke(struct tlb *t, u32 slot, bool write)
@@ -148,7 +142,7 @@ void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host)
         e->host = host;
     }
     if (exec) {
-        windows_clear_page(t, va); // (T2)
+        tlb_page_moved(t, va); // (T2): the windows that may be written
         e->exec = tag;
         e->write = none;
     } else if (write) {

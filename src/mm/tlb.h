@@ -74,7 +74,8 @@ static inline struct tlb_window *tlb_window(struct tlb *t, u32 i)
 void tlb_init(struct tlb *t);
 void tlb_flush(struct tlb *t);              // forgets everything
 void tlb_flush_range(struct tlb *t, gva_t from, gva_t to); // at least the pages between
-void tlb_page_moved(struct tlb *t, gva_t va); // into another frame; to be filled anew
+// The page is in another frame: no window shows the old one. Its entry is to be filled anew.
+void tlb_page_moved(struct tlb *t, gva_t va);
 // Enters a page; exec and write exclude each other (T2).
 void tlb_fill(struct tlb *t, gva_t va, bool write, bool exec, u8 *host);
 void tlb_flush_page(struct tlb *t, gva_t va);

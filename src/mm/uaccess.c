@@ -88,6 +88,18 @@ int uaccess_check(struct mm *m, gva_t va, size_t n, enum mm_access want)
     return 0;
 }
 
+int uaccess_struct(struct mm *m, void *to, size_t known, gva_t from, u64 size)
+{
+    int r = uaccess_read(m, to, from, MIN(size, known));
+    for (u64 at = known; r == 0 && at < size; at++) {
+        u8 byte;
+        r = uaccess_read(m, &byte, from + at, 1);
+        if (r == 0 && byte)
+            r = -E2BIG;
+    }
+    return r;
+}
+
 i64 uaccess_string(struct mm *m, char *to, gva_t from, size_t cap)
 {
     u8 *host;

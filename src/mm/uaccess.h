@@ -13,6 +13,9 @@ MUST_CHECK int uaccess_peek(struct mm *m, void *to, gva_t from, size_t n);
 MUST_CHECK int uaccess_poke(struct mm *m, gva_t to, const void *from, size_t n);
 // Checks (and for MM_WRITE owns) the whole range, so that a later access cannot fail (law L11).
 MUST_CHECK int uaccess_check(struct mm *m, gva_t va, size_t n, enum mm_access want);
+// A structure of `size` bytes that may have grown since we knew `known` of them (copy_struct_from_user in Linux): -E2BIG if
+// anything is set behind those. What it is too short for stays as it is in `to`.
+MUST_CHECK int uaccess_struct(struct mm *m, void *to, size_t known, gva_t from, u64 size);
 // A NUL-terminated string of at most cap-1 bytes: its length, -EFAULT, or -ENAMETOOLONG.
 MUST_CHECK i64 uaccess_string(struct mm *m, char *to, gva_t from, size_t cap);
 // The host bytes behind va up to its page's end, at most n: *host and *len. Good until the next

@@ -668,21 +668,11 @@ static void changes_told(void)
 
 static void entered(void)
 {
-    int ready[2], status;
-    char c, mine[64] = "", theirs[64] = "", name[64];
+    int status;
+    char mine[64] = "", theirs[64] = "", name[64];
 
     begin();
-    CHECK_EQ(pipe(ready), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        CHECK_EQ(unshare(CLONE_NEWNS), 0);
-        make_dir("m");
-        CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
-        make("m/theirs", "");
-        CHECK_EQ(write(ready[1], "x", 1), 1);
-        pause();
-    }
-    CHECK_EQ(read(ready[0], &c, 1), 1);
+    pid_t child = namespace_of_a_child();
     CHECK(!is_there("m/theirs"));
     snprintf(name, sizeof name, "/proc/%d/ns/mnt", child);
     CHECK(readlink("/proc/self/ns/mnt", mine, sizeof mine - 1) > 0 && readlink(name, theirs, sizeof theirs - 1) > 0);

@@ -577,8 +577,7 @@ static void namespace_files(void)
                  {"pid", CLONE_NEWPID}, {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}};
     char text[64], name[64], number[64];
     struct stat s, other;
-    int status, ready[2], fds[7];
-    char c;
+    int status, fds[7];
 
     begin();
     for (int i = 0; i < 7; i++) {
@@ -611,17 +610,7 @@ static void namespace_files(void)
     FAILS(setns(path, 0), EBADF);
     close(path);
     // one whose processes have all ended
-    CHECK_EQ(pipe(ready), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        CHECK_EQ(unshare(CLONE_NEWNS), 0);
-        make_dir("m");
-        CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
-        make("m/theirs", "");
-        CHECK_EQ(write(ready[1], "x", 1), 1);
-        pause();
-    }
-    CHECK_EQ(read(ready[0], &c, 1), 1);
+    pid_t child = namespace_of_a_child();
     snprintf(name, sizeof name, "/proc/%d/ns/mnt", child);
     int fd = open(name, O_RDONLY);
     CHECK_EQ(fstat(fd, &other), 0);

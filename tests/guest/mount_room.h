@@ -79,6 +79,28 @@ static inline bool cwd_is(const char *name)
     return getcwd(path, sizeof path) && !strcmp(path, at(name));
 }
 
+// A process in a mount namespace of its own, where room/m/theirs is.
+static inline pid_t namespace_of_a_child(void)
+{
+    int ready[2];
+    char c;
+
+    CHECK_EQ(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK_EQ(unshare(CLONE_NEWNS), 0);
+        make_dir("m");
+        CHECK_EQ(mount("none", at("m"), "tmpfs", 0, NULL), 0);
+        make("m/theirs", "");
+        CHECK_EQ(write(ready[1], "x", 1), 1);
+        pause();
+    }
+    CHECK_EQ(read(ready[0], &c, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
 // The options that /proc/self/mountinfo shows for a mount point; NULL: it is not there.
 static inline const char *options_of(const char *name)
 {
